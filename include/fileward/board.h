@@ -1,0 +1,90 @@
+/* The board: one page of shared memory on which the roles write what the others count on. Each field has one writer,
+ * named beside it. The herald maps it read-only. */
+#ifndef FILEWARD_BOARD_H
+#define FILEWARD_BOARD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "fileward/policy.h"
+#include "fileward/role.h"
+
+enum {
+    HELD_MAX = 16,    /* questions that a judge holds at once */
+    BUCKETS = 17,     /* of the latency histogram, without +Inf */
+    FAMILY_MAX = 4,   /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
+};
+
+/* Upper bounds of the buckets in nanoseconds: 1 us ... 1 s. */
+extern const uint64_t board_bucket_ns[BUCKETS];
+
+enum board_state { BOARD_STARTING, BOARD_SERVING, BOARD_STOPPING };
+
+/* What this kernel gives; written by the keeper before the roles start. */
+enum feature {
+    FEATURE_DENY_ERRNO = 1u << 0,  /* a release without a decision is EBUSY, not EPERM (pre-content groups, 6.14) */
+    FEATURE_FD_ERROR = 1u << 1,    /* a question whose descriptor could not be made is told, not only refused (6.13) */
+    FEATURE_PIDFD_INFO = 1u << 2,  /* credentials by pidfd (6.13), else /proc/TID/status */
+    FEATURE_PIDFD_THREAD = 1u << 3, /* pidfd of a thread (6.9) */
+    FEATURE_LANDLOCK = 1u << 4,    /* the herald is confined by Landlock */
+};
+
+struct board_kin {
+    _Atomic int32_t pid; /* 0: none */
+    _Atomic uint64_t id; /* identity of that process: see process_identity() */
+};
+
+struct board_watch {
+    _Atomic uint64_t marks;          /* scout */
+    _Atomic uint64_t unguarded;      /* scout: things left unmarked, each with a record */
+    _Atomic uint64_t timeouts;       /* judge and keeper: questions answered by on_timeout */
+    _Atomic uint64_t kernel_refused; /* judge: the kernel could not make the event's descriptor and refused by itself */
+};
+
+/* Decisions: one slot for each rule, then one for each watch's default; in each an op (OP_COUNT + 1, for "any") and a
+ * verdict. The decision itself is the action of that rule or default. */
+struct board_slot {
+    _Atomic uint64_t n[OP_COUNT + 1][2]; /* [enum op][enum action: verdict]; judge */
+};
+
+struct board {
+    /* keeper */
+    int64_t started_ns; /* CLOCK_REALTIME */
+    uint32_t features;
+    _Atomic uint32_t state;            /* enum board_state */
+    _Atomic uint64_t keeper_tick_ns;   /* CLOCK_MONOTONIC of the keeper's last look */
+    _Atomic uint32_t judge_stalled;    /* questions wait and the judge does not move */
+    _Atomic uint64_t pending;          /* questions unread or held, at that look */
+    _Atomic uint64_t rescues;
+    _Atomic uint64_t restarts[ROLE_COUNT];
+    struct board_kin family[FAMILY_MAX];
+    /* judge */
+    _Atomic uint64_t beat;       /* grows with each question and each wake-up */
+    _Atomic int32_t serving_pid; /* the judge that reads */
+    struct {
+        _Atomic int32_t fd; /* event descriptor in the judge's table; -1 none */
+        _Atomic int32_t watch;
+    } held[HELD_MAX];
+    _Atomic uint64_t bucket[BUCKETS + 1]; /* last: +Inf; not cumulative */
+    _Atomic uint64_t latency_sum_ns;
+    _Atomic uint64_t cache_hits, cache_misses;
+    _Atomic uint64_t answer_errors; /* answers that the kernel did not take (the opener was gone) */
+    /* scout */
+    _Atomic uint32_t scanned; /* 1 when the first marking is complete */
+    struct board_watch watch[WATCHES_MAX];
+    /* judge */
+    struct board_slot slot[]; /* policy.n_rules + policy.n_watches */
+};
+
+/* Bytes of a board for this policy. */
+static inline size_t board_size(const struct policy *p)
+{
+    return sizeof(struct board) + sizeof(struct board_slot) * ((size_t)p->n_rules + (size_t)p->n_watches);
+}
+
+static inline struct board_slot *board_slot(struct board *b, const struct policy *p, int watch, int rule)
+{
+    return &b->slot[rule == RULE_DEFAULT ? p->n_rules + watch : rule];
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* The one function that writes a response to the kernel. Judge and keeper both answer through it, so promise 3 (audit
+ * cannot hurt) stands in one place. */
+#ifndef FILEWARD_BASE_ANSWER_H
+#define FILEWARD_BASE_ANSWER_H
+
+#include <stdbool.h>
+
+#include "fileward/policy.h"
+
+enum answer {
+    ANSWER_ALLOW,
+    ANSWER_DENY,    /* the policy's word: EPERM */
+    ANSWER_RELEASE, /* refused without a decision: EBUSY where the kernel lets a refusal say so, else EPERM */
+};
+
+/* A group, as answering needs it. */
+struct gate {
+    int fd;          /* fanotify group */
+    enum mode mode;  /* MODE_AUDIT: whatever is asked of answer_write(), ALLOW is written */
+    bool deny_errno; /* FEATURE_DENY_ERRNO: a pre-content group */
+};
+
+/* Answers the event with number `event_fd`. Returns 0, or -1 with errno (ENOENT: nobody waits for that number any
+ * more). Does not close anything. */
+int answer_write(const struct gate *gate, int event_fd, enum answer answer);
+
+/* What answer_write() really does with `answer` in this gate: ACTION_ALLOW or ACTION_DENY. */
+enum action answer_verdict(const struct gate *gate, enum answer answer);
+
+#endif

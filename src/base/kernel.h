@@ -1,0 +1,24 @@
+/* Kernel interfaces that are younger than the headers of the distributions we build on. Values from the kernel's uapi
+ * headers; each is probed at run time, never assumed. */
+#ifndef FILEWARD_BASE_KERNEL_H
+#define FILEWARD_BASE_KERNEL_H
+
+#include <linux/types.h>
+#include <sys/ioctl.h>
+
+/* linux/pidfd.h, 6.13. The size is part of the request; later kernels accept this first size. */
+struct kernel_pidfd_info {
+    __u64 mask;
+    __u64 cgroupid;
+    __u32 pid, tgid, ppid;
+    __u32 ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    __s32 exit_code;
+};
+_Static_assert(sizeof(struct kernel_pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
+#define KERNEL_PIDFD_GET_INFO    _IOWR(0xFF, 11, struct kernel_pidfd_info)
+#define KERNEL_PIDFD_INFO_PID    (1u << 0)
+#define KERNEL_PIDFD_INFO_CREDS  (1u << 1)
+#define KERNEL_PIDFD_THREAD      O_EXCL     /* pidfd_open(2), 6.9 */
+#define KERNEL_PIDFS_MAGIC       0x50494446 /* statfs f_type of a pidfd, 6.9: its inode number is never reused */
+
+#endif

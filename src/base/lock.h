@@ -1,0 +1,17 @@
+/* The gate's lock file. A POSIX lock names its holder (F_GETLK), and no fork inherits it. */
+#ifndef FILEWARD_BASE_LOCK_H
+#define FILEWARD_BASE_LOCK_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Bytes of the file: who runs, and who reads the questions. */
+enum lock_byte { LOCK_KEEPER, LOCK_JUDGE };
+
+/* Takes a byte for the calling process until it ends. False if another process has it. */
+bool lock_take(int fd, enum lock_byte byte);
+
+/* The process that holds a byte, 0 if nobody does. */
+pid_t lock_holder(int fd, enum lock_byte byte);
+
+#endif

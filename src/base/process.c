@@ -1,0 +1,222 @@
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/kernel.h"
+#include "base/own.h"
+#include "fileward/board.h"
+
+enum { TEXT_MAX = 8192 };
+
+static int pidfd_open_raw(int32_t pid, unsigned flags)
+{
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+/* A thread's pidfd; before 6.9 there are none, and a process's pidfd serves for its first thread. */
+static int open_pidfd(int32_t tid)
+{
+    int fd = pidfd_open_raw(tid, KERNEL_PIDFD_THREAD);
+    return fd < 0 && errno == EINVAL ? pidfd_open_raw(tid, 0) : fd;
+}
+
+static bool info_by_pidfd(int pidfd, struct kernel_pidfd_info *info)
+{
+    /* Not PIDFD_INFO_EXIT: with it the call succeeds on a process that is long gone (kernel-facts 13). */
+    *info = (struct kernel_pidfd_info){.mask = KERNEL_PIDFD_INFO_PID | KERNEL_PIDFD_INFO_CREDS};
+    return pidfd >= 0 && ioctl(pidfd, KERNEL_PIDFD_GET_INFO, info) == 0 && (info->mask & KERNEL_PIDFD_INFO_CREDS);
+}
+
+uint32_t process_features(void)
+{
+    CLEAN_FD int thread = pidfd_open_raw(getpid(), KERNEL_PIDFD_THREAD);
+    struct kernel_pidfd_info info;
+    uint32_t features = thread >= 0 ? FEATURE_PIDFD_THREAD : 0;
+    CLEAN_FD int process = pidfd_open_raw(getpid(), 0);
+    return info_by_pidfd(process, &info) ? features | FEATURE_PIDFD_INFO : features;
+}
+
+int process_open(struct process *p, int32_t tid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d", tid);
+    CLEAN_FD int pidfd = open_pidfd(tid);
+    if (pidfd < 0 && errno == ESRCH)
+        return -1;
+    CLEAN_FD int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return -1;
+    /* Had the number passed to another process between the two, the first would now be dead. */
+    struct kernel_pidfd_info info;
+    if (pidfd >= 0 && !info_by_pidfd(pidfd, &info) && errno == ESRCH)
+        return -1;
+    *p = (struct process){.tid = tid, .pidfd = STEAL_FD(pidfd), .proc = STEAL_FD(proc)};
+    return 0;
+}
+
+void process_close(struct process *p)
+{
+    if (p->pidfd >= 0)
+        close(p->pidfd);
+    close(p->proc);
+}
+
+static ssize_t read_text(const struct process *p, const char *name, char *out, size_t size)
+{
+    CLEAN_FD int fd = openat(p->proc, name, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -1 : read(fd, out, size);
+}
+
+bool process_status(const struct process *p, struct proc_status *out)
+{
+    char text[TEXT_MAX];
+    ssize_t n = read_text(p, "status", text, sizeof text);
+    return n > 0 && procfs_status(text, (size_t)n, out);
+}
+
+int process_creds(const struct process *p, struct creds *out)
+{
+    struct kernel_pidfd_info i;
+    if (info_by_pidfd(p->pidfd, &i)) {
+        *out = (struct creds){.tgid = (int32_t)i.tgid,
+                              .ppid = (int32_t)i.ppid,
+                              .ruid = i.ruid,
+                              .euid = i.euid,
+                              .fsuid = i.fsuid,
+                              .rgid = i.rgid,
+                              .egid = i.egid,
+                              .sgid = i.sgid,
+                              .fsgid = i.fsgid};
+        return 0;
+    }
+    if (errno == ESRCH)
+        return -1;
+    struct proc_status s;
+    if (!process_status(p, &s)) {
+        errno = ESRCH;
+        return -1;
+    }
+    *out = (struct creds){.tgid = s.tgid,
+                          .ppid = s.ppid,
+                          .ruid = s.ruid,
+                          .euid = s.euid,
+                          .fsuid = s.fsuid,
+                          .rgid = s.rgid,
+                          .egid = s.egid,
+                          .sgid = s.sgid,
+                          .fsgid = s.fsgid};
+    return 0;
+}
+
+int stat_identity(int dir, const char *path, int flags, struct statx *out)
+{
+    return statx(dir, path, flags | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, out);
+}
+
+struct file_id file_id_of(const struct statx *st)
+{
+    return (struct file_id){
+        .major = st->stx_dev_major,
+        .minor = st->stx_dev_minor,
+        .ino = st->stx_ino,
+        .born_ns = st->stx_mask & STATX_BTIME ? st->stx_btime.tv_sec * NS_PER_S + st->stx_btime.tv_nsec : 0};
+}
+
+int process_program(const struct process *p, struct program *out)
+{
+    struct statx st;
+    if (stat_identity(p->proc, "exe", 0, &st) < 0)
+        return -1;
+    *out = (struct program){.id = file_id_of(&st),
+                            .changed_ns = st.stx_ctime.tv_sec * NS_PER_S + st.stx_ctime.tv_nsec,
+                            .links = st.stx_nlink};
+    return 0;
+}
+
+ssize_t process_program_path(const struct process *p, char *out, size_t size)
+{
+    ssize_t n = readlinkat(p->proc, "exe", out, size - 1);
+    if (n >= 0)
+        out[n] = '\0';
+    return n;
+}
+
+bool process_loginuid(const struct process *p, uint32_t *out)
+{
+    char text[32];
+    ssize_t n = read_text(p, "loginuid", text, sizeof text);
+    if (n < 0 && errno == ENOENT) { /* a kernel without audit: nobody has one */
+        *out = UINT32_MAX;
+        return true;
+    }
+    return n > 0 && procfs_number(text, (size_t)n, out);
+}
+
+bool process_unit(const struct process *p, char unit[UNIT_MAX])
+{
+    char text[TEXT_MAX];
+    ssize_t n = read_text(p, "cgroup", text, sizeof text);
+    return n > 0 && procfs_unit(text, (size_t)n, unit);
+}
+
+enum proc_call process_call(const struct process *p, uint64_t *flags)
+{
+    enum { TRIES = 50 }; /* measured: "running" is what a thread shows in the instant before it sleeps */
+    CLEAN_FD int fd = openat(p->proc, "syscall", O_RDONLY | O_CLOEXEC);
+    char text[256];
+    *flags = 0;
+    for (int i = 0; fd >= 0 && i < TRIES; i++) {
+        ssize_t n = pread(fd, text, sizeof text, 0);
+        if (n <= 0)
+            break;
+        if (!procfs_is_running(text, (size_t)n))
+            return procfs_syscall(text, (size_t)n, flags);
+    }
+    return CALL_OTHER;
+}
+
+size_t process_comm(const struct process *p, char *out, size_t size)
+{
+    ssize_t n = read_text(p, "comm", out, size);
+    if (n > 0 && out[n - 1] == '\n')
+        n--;
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool process_is_foreign(const struct process *p)
+{
+    static const char *const names[] = {"user", "mnt"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char ours[32], theirs[16];
+        struct statx a, b;
+        snprintf(ours, sizeof ours, "/proc/self/ns/%s", names[i]);
+        snprintf(theirs, sizeof theirs, "ns/%s", names[i]);
+        if (stat_identity(AT_FDCWD, ours, 0, &a) == 0 && stat_identity(p->proc, theirs, 0, &b) == 0 &&
+            a.stx_ino != b.stx_ino)
+            return true;
+    }
+    return false;
+}
+
+uint64_t process_identity(int pidfd, int32_t pid)
+{
+    struct statfs fs;
+    struct stat st;
+    if (pidfd >= 0 && fstatfs(pidfd, &fs) == 0 && fs.f_type == KERNEL_PIDFS_MAGIC && fstat(pidfd, &st) == 0)
+        return st.st_ino;
+
+    char path[32], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    uint64_t start = 0;
+    return n > 0 && procfs_start_time(text, (size_t)n, &start) ? start : 0;
+}

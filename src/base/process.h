@@ -1,0 +1,71 @@
+/* A process (or thread) as the kernel knows it, held by descriptors that no later process can inherit. */
+#ifndef FILEWARD_BASE_PROCESS_H
+#define FILEWARD_BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/procfs.h"
+#include "base/register.h"
+
+struct process {
+    int pidfd; /* -1 where this kernel has none for a thread */
+    int proc;  /* /proc/TID */
+    int32_t tid;
+};
+
+struct creds {
+    int32_t tgid, ppid; /* ppid: the parent as it is now */
+    uint32_t ruid, euid, fsuid, rgid, egid, sgid, fsgid;
+};
+
+/* The file that a process runs. */
+struct program {
+    struct file_id id;
+    int64_t changed_ns; /* ctime */
+    uint32_t links;     /* 0: deleted */
+};
+
+/* What this kernel can tell about processes: enum feature bits of board.h, probed on ourselves. */
+uint32_t process_features(void);
+
+/* Opens both descriptors of thread `tid`, sure to be of one and the same. 0, or -1 with errno (ESRCH: gone). */
+int process_open(struct process *p, int32_t tid);
+void process_close(struct process *p);
+
+/* Credentials and parent, by PIDFD_GET_INFO, else from /proc/TID/status. -1: gone or unreadable (errno). */
+int process_creds(const struct process *p, struct creds *out);
+
+/* 0, or -1 with errno: the program cannot be determined (a kernel thread, or one that hides from us). */
+int process_program(const struct process *p, struct program *out);
+
+/* The name of the program as the kernel formats it in that process's mount tree: for display and for globs, never
+ * proof. Returns its length, -1 with errno. */
+ssize_t process_program_path(const struct process *p, char *out, size_t size);
+
+/* Text attributes; false when they cannot be determined. */
+bool process_status(const struct process *p, struct proc_status *out);
+bool process_loginuid(const struct process *p, uint32_t *out);
+bool process_unit(const struct process *p, char unit[UNIT_MAX]);
+
+/* What the blocked thread asked the kernel for (procfs_syscall); looks again a few times while it says "running". */
+enum proc_call process_call(const struct process *p, uint64_t *flags);
+
+/* The name of the thread, for display. Returns its length, 0 if unknown. */
+size_t process_comm(const struct process *p, char *out, size_t size);
+
+/* Whether its user or mount namespace is another than ours. */
+bool process_is_foreign(const struct process *p);
+
+/* A number that identifies the process behind `pidfd` for the time since boot: the pidfd's inode (6.9), else the start
+ * time from /proc/PID. 0 if unknown. */
+uint64_t process_identity(int pidfd, int32_t pid);
+
+/* statx() of `path` below `dir`, as an identity; never triggers an automount and never asks a remote server. Follows a last symbolic link
+ * unless AT_SYMLINK_NOFOLLOW is in `flags`. 0, or -1 with errno. */
+struct statx;
+int stat_identity(int dir, const char *path, int flags, struct statx *out);
+struct file_id file_id_of(const struct statx *st);
+
+#endif

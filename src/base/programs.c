@@ -1,0 +1,145 @@
+#include "base/programs.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "policy/glob.h"
+
+enum { ENTRIES = 256, WAYS = 4 };
+static const int64_t fresh_ns = NS_PER_S;
+
+/* What a literal pattern of the policy names now. */
+struct target {
+    struct file_id id;
+    bool exists;
+};
+
+struct known {
+    struct program program;
+    int64_t looked_at; /* 0: free */
+    struct program_set set;
+    bool impostor;
+};
+
+struct programs {
+    const struct policy *policy;
+    struct target *targets; /* one for each policy program; globs stay empty */
+    bool *literal;
+    int64_t targets_at;
+    struct known known[ENTRIES];
+};
+
+struct programs *programs_create(const struct policy *p)
+{
+    struct programs *t = calloc(1, sizeof *t);
+    size_t n = p->n_programs ? p->n_programs : 1;
+    if (!t)
+        return NULL;
+    t->policy = p;
+    t->targets = calloc(n, sizeof *t->targets);
+    t->literal = calloc(n, sizeof *t->literal);
+    if (!t->targets || !t->literal) {
+        programs_free(t);
+        return NULL;
+    }
+    for (size_t i = 0; i < p->n_programs; i++)
+        t->literal[i] = glob_is_literal(p->programs[i].text);
+    return t;
+}
+
+void programs_free(struct programs *t)
+{
+    if (!t)
+        return;
+    free(t->targets);
+    free(t->literal);
+    free(t);
+}
+
+static void look_up(struct target *target, const char *path)
+{
+    struct statx st;
+    target->exists = stat_identity(AT_FDCWD, path, 0, &st) == 0;
+    if (target->exists)
+        target->id = file_id_of(&st);
+}
+
+static bool names_it(const char *path, const struct file_id *id)
+{
+    struct target t = {.exists = false};
+    look_up(&t, path);
+    return t.exists && file_id_equal(&t.id, id);
+}
+
+static void refresh_targets(struct programs *t, int64_t now)
+{
+    if (t->targets_at && now - t->targets_at < fresh_ns)
+        return;
+    t->targets_at = now;
+    for (size_t i = 0; i < t->policy->n_programs; i++)
+        if (t->literal[i])
+            look_up(&t->targets[i], t->policy->programs[i].text);
+}
+
+static void compare(struct programs *t, struct known *k, const char *name)
+{
+    bool is_what_it_says = name[0] == '/' && names_it(name, &k->program.id);
+    for (size_t i = 0; i < t->policy->n_programs; i++) {
+        const char *text = t->policy->programs[i].text;
+        bool named = name[0] == '/' && (t->literal[i] ? strcmp(text, name) == 0 : glob_match(text, name));
+        if (named && t->literal[i]) /* upgraded since the last look at the targets? */
+            look_up(&t->targets[i], text);
+        bool same = t->literal[i] ? t->targets[i].exists && file_id_equal(&t->targets[i].id, &k->program.id)
+                                  : named && is_what_it_says;
+        if (same)
+            program_set_add(&k->set, i);
+        else if (named)
+            k->impostor = true;
+    }
+}
+
+static bool same_file(const struct known *k, const struct program *p)
+{
+    return k->looked_at && file_id_equal(&k->program.id, &p->id);
+}
+
+/* The entry for this program, or the one to replace by it. */
+static struct known *find(struct programs *t, const struct program *p)
+{
+    uint64_t h = (p->id.ino ^ (uint64_t)p->id.minor << 32 ^ p->id.major) * UINT64_C(0x9E3779B97F4A7C15);
+    struct known *set = &t->known[(h >> 32) % (ENTRIES / WAYS) * WAYS], *oldest = set;
+    for (int i = 0; i < WAYS; i++) {
+        if (same_file(&set[i], p))
+            return &set[i];
+        if (set[i].looked_at < oldest->looked_at)
+            oldest = &set[i];
+    }
+    return oldest;
+}
+
+void programs_of(struct programs *t, const struct program *program, program_path *path, const void *ctx,
+                 struct program_set *set, bool *impostor)
+{
+    int64_t now = clock_now();
+    struct known *k = find(t, program);
+    bool seen = same_file(k, program);
+    bool fresh = seen && k->program.changed_ns == program->changed_ns && k->program.links == program->links &&
+                 now - k->looked_at < fresh_ns;
+    /* A deleted program has no name to look up: it is what it was when it had one. */
+    bool keep = seen && program->links == 0;
+    if (!fresh && keep)
+        k->looked_at = now;
+    if (!fresh && !keep) {
+        char name[PATH_MAX];
+        if (path(ctx, name, sizeof name) < 0)
+            name[0] = '\0';
+        *k = (struct known){.program = *program, .looked_at = now};
+        refresh_targets(t, now);
+        compare(t, k, name);
+    }
+    *set = k->set;
+    *impostor = k->impostor;
+}

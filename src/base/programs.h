@@ -1,0 +1,22 @@
+/* Which of the policy's programs a file is. A policy path is looked up in our own namespace and compared by device and
+ * inode; a name alone never counts. Nothing here allocates after programs_create(), opens a file or changes anything. */
+#ifndef FILEWARD_BASE_PROGRAMS_H
+#define FILEWARD_BASE_PROGRAMS_H
+
+#include "base/process.h"
+#include "fileward/access.h"
+
+struct programs;
+
+/* NULL when memory is out. Keeps a pointer to the policy. */
+struct programs *programs_create(const struct policy *p);
+void programs_free(struct programs *t);
+
+/* Fills `set` with the policy programs that `program` is. `path` gives its name when it is needed (process_program_path
+ * of the process that runs it). `impostor`: it has the name of one of them and is another inode. A result is looked up
+ * again after a second, so that an upgraded program is itself at most a second later; a deleted one keeps what it was. */
+typedef ssize_t program_path(const void *ctx, char *out, size_t size);
+void programs_of(struct programs *t, const struct program *program, program_path *path, const void *ctx,
+                 struct program_set *set, bool *impostor);
+
+#endif

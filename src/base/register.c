@@ -1,0 +1,129 @@
+#include "base/register.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/own.h"
+
+enum {
+    SLOTS = REGISTER_ENTRIES_MAX * 2,
+    NAME_BYTES = REGISTER_ENTRIES_MAX * 64,
+};
+
+struct entry {
+    struct file_id id;
+    uint32_t parent;
+    uint32_t name; /* offset into names */
+    uint16_t name_len;
+    uint8_t watch;
+};
+
+/* A slot is published after its entry is complete; readers go from slot to entry only. The file is sparse: only the
+ * pages that hold something take memory. */
+struct reg {
+    _Atomic uint32_t entries;
+    _Atomic uint32_t name_bytes;
+    _Atomic uint32_t slot[SLOTS];
+    struct entry entry[REGISTER_ENTRIES_MAX];
+    char names[NAME_BYTES];
+};
+
+struct reg *reg_create(void)
+{
+    CLEAN_FD int fd = memfd_create("fileward-register", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, sizeof(struct reg)) < 0)
+        return NULL;
+    struct reg *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (r == MAP_FAILED)
+        return NULL;
+    atomic_store(&r->entries, 1); /* entry 0 means none */
+    return r;
+}
+
+void reg_close(struct reg *r)
+{
+    munmap(r, sizeof *r);
+}
+
+static uint32_t hash(int watch, const struct file_id *id)
+{
+    uint64_t h = id->ino * UINT64_C(0x9E3779B97F4A7C15);
+    h ^= ((uint64_t)id->major << 40 ^ (uint64_t)id->minor << 8 ^ (uint64_t)watch) * UINT64_C(0xC2B2AE3D27D4EB4F);
+    h ^= (uint64_t)id->born_ns;
+    h *= UINT64_C(0x9E3779B97F4A7C15);
+    return (uint32_t)(h >> 32) & (SLOTS - 1);
+}
+
+static bool is(const struct entry *e, int watch, const struct file_id *id)
+{
+    return e->watch == watch && file_id_equal(&e->id, id);
+}
+
+uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id)
+{
+    uint32_t s = hash(watch, id);
+    for (uint32_t tries = 0; tries < SLOTS; tries++, s = (s + 1) & (SLOTS - 1)) {
+        uint32_t n = atomic_load_explicit(&r->slot[s], memory_order_acquire);
+        if (n == 0 || n >= REGISTER_ENTRIES_MAX)
+            return 0;
+        if (is(&r->entry[n], watch, id))
+            return n;
+    }
+    return 0;
+}
+
+uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t parent, const char *name)
+{
+    uint32_t known = reg_find(r, watch, id);
+    if (known)
+        return known;
+    uint32_t n = atomic_load(&r->entries);
+    uint32_t at = atomic_load(&r->name_bytes);
+    size_t len = strlen(name);
+    if (n >= REGISTER_ENTRIES_MAX || len > NAME_BYTES - at || len > UINT16_MAX)
+        return 0;
+    memcpy(r->names + at, name, len);
+    r->entry[n] = (struct entry){
+        .id = *id, .parent = parent, .name = at, .name_len = (uint16_t)len, .watch = (uint8_t)watch};
+    atomic_store(&r->name_bytes, at + (uint32_t)len);
+    atomic_store(&r->entries, n + 1);
+
+    uint32_t s = hash(watch, id);
+    while (atomic_load_explicit(&r->slot[s], memory_order_relaxed) != 0)
+        s = (s + 1) & (SLOTS - 1);
+    atomic_store_explicit(&r->slot[s], n, memory_order_release);
+    return n;
+}
+
+size_t reg_place(const struct reg *r, uint32_t entry, char *out, size_t size)
+{
+    /* Backwards from the end of `out`, then moved to its start. */
+    size_t at = size;
+    if (size == 0)
+        return 0;
+    out[--at] = '\0';
+    while (entry > 0 && entry < REGISTER_ENTRIES_MAX) {
+        const struct entry *e = &r->entry[entry];
+        size_t need = e->name_len + (e->parent ? 1u : 0u);
+        if (need > at || (size_t)e->name + e->name_len > NAME_BYTES)
+            return 0;
+        at -= e->name_len;
+        memcpy(out + at, r->names + e->name, e->name_len);
+        if (e->parent)
+            out[--at] = '/';
+        if (e->parent >= entry) /* parents come first: anything else is not ours */
+            break;
+        entry = e->parent;
+    }
+    size_t len = size - 1 - at;
+    memmove(out, out + at, len + 1);
+    return len;
+}
+
+uint32_t reg_count(const struct reg *r)
+{
+    return atomic_load(&r->entries) - 1;
+}

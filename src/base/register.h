@@ -1,0 +1,44 @@
+/* The register: which inodes are guarded, and under which name each was first seen in its watch (its place). In shared
+ * memory; the scout writes, judges read at the same time without locks. Entries are only ever added. */
+#ifndef FILEWARD_BASE_REGISTER_H
+#define FILEWARD_BASE_REGISTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An inode, told from a later one with the same number by its birth time (0 where the file system keeps none). */
+struct file_id {
+    uint32_t major, minor;
+    uint64_t ino;
+    int64_t born_ns;
+};
+
+static inline bool file_id_equal(const struct file_id *a, const struct file_id *b)
+{
+    return a->ino == b->ino && a->major == b->major && a->minor == b->minor && a->born_ns == b->born_ns;
+}
+
+enum { REGISTER_ENTRIES_MAX = 1 << 20 };
+
+struct reg;
+
+/* Reserves shared memory for REGISTER_ENTRIES_MAX inodes; what is not used costs nothing. NULL with errno on failure. */
+struct reg *reg_create(void);
+void reg_close(struct reg *r);
+
+/* Writer. `parent` is the entry of the directory it was found in (then `name` is the last component), or 0 (then `name`
+ * is the whole path). An inode that the watch has already keeps its first place. Returns its entry number, or 0 when the
+ * register is full. */
+uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t parent, const char *name);
+
+/* Reader and writer. The entry of an inode in a watch, or 0. */
+uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id);
+
+/* Writes the place of `entry` to `out` with a final NUL. Returns its length, or 0 if it does not fit. */
+size_t reg_place(const struct reg *r, uint32_t entry, char *out, size_t size);
+
+/* How many entries there are. */
+uint32_t reg_count(const struct reg *r);
+
+#endif

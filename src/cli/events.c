@@ -1,0 +1,236 @@
+#include "cli/events.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/sentence.h"
+#include "base/stamp.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/lines.h"
+#include "cli/places.h"
+
+enum { LAST = 20, FOLLOW_MS = 200 };
+
+static void own_json(json_t **j)
+{
+    json_decref(*j);
+}
+#define CLEAN_JSON __attribute__((cleanup(own_json)))
+
+/* Everything that the herald writes is printable ASCII: other bytes are not its, and could play with the terminal. */
+static json_t *parse(struct viewer *v, const char *line, size_t len)
+{
+    bool printable = true;
+    for (size_t i = 0; i < len; i++)
+        printable = printable && line[i] >= ' ' && line[i] <= '~';
+    json_t *o = printable ? json_loadb(line, len, 0, NULL) : NULL;
+    if (json_is_object(o))
+        return o;
+    json_decref(o);
+    v->malformed += len > 0;
+    return NULL;
+}
+
+static int64_t time_of(const json_t *o)
+{
+    const char *text = json_string_value(json_object_get(o, "time"));
+    int64_t ns;
+    return text && stamp_parse(text, 0, &ns) ? ns : 0;
+}
+
+static bool wanted(const struct viewer *v, const json_t *o)
+{
+    const char *decision = json_string_value(json_object_get(o, "decision"));
+    if (v->denied && !(decision && strcmp(decision, "deny") == 0))
+        return false;
+    return v->since_ns == 0 || time_of(o) >= v->since_ns;
+}
+
+bool viewer_wants(struct viewer *v, const char *line, size_t len)
+{
+    CLEAN_JSON json_t *o = parse(v, line, len);
+    return o && wanted(v, o);
+}
+
+/* The time of day; the day itself in a line of its own when it is another than before. */
+static void print_time(struct viewer *v, int64_t ns)
+{
+    char stamp[STAMP_BYTES];
+    stamp_text(stamp, ns);
+    if (strncmp(v->day, stamp, 10) != 0) {
+        snprintf(v->day, sizeof v->day, "%.10s", stamp);
+        fprintf(v->out, "%s (UTC)\n", v->day);
+    }
+    fprintf(v->out, "%.8s ", stamp + 11);
+}
+
+bool viewer_line(struct viewer *v, const char *line, size_t len)
+{
+    CLEAN_JSON json_t *o = parse(v, line, len);
+    if (!o || !wanted(v, o))
+        return false;
+    if (v->json) {
+        fwrite(line, 1, len, v->out);
+    } else {
+        print_time(v, time_of(o));
+        sentence_write(v->out, o, (struct sentence_style){.wide = true, .colour = v->colour});
+    }
+    fputc('\n', v->out);
+    return true;
+}
+
+/* --- the last ones ------------------------------------------------------------------------------------------------ */
+
+struct last {
+    char *lines[LAST];
+    size_t n; /* all that were kept, ever */
+};
+
+static void keep(struct last *last, const char *line, size_t len)
+{
+    char **place = &last->lines[last->n % LAST];
+    char *copy = strndup(line, len);
+    if (!copy)
+        return;
+    free(*place);
+    *place = copy;
+    last->n++;
+}
+
+static void print_last(struct viewer *v, struct last *last)
+{
+    for (size_t i = last->n > LAST ? last->n - LAST : 0; i < last->n; i++)
+        viewer_line(v, last->lines[i % LAST], strlen(last->lines[i % LAST]));
+    for (size_t i = 0; i < LAST; i++)
+        free(last->lines[i]);
+}
+
+static void show_last(struct viewer *v, struct lines *l)
+{
+    struct last last = {0};
+    const char *line;
+    size_t len;
+    if (!v->denied) /* then the last ones are at the end, whatever they say */
+        lines_seek_tail(l, (off_t)LAST * (LINES_LONGEST + 1));
+    while (lines_next(l, &line, &len))
+        if (viewer_wants(v, line, len))
+            keep(&last, line, len);
+    print_last(v, &last);
+}
+
+/* --- following ---------------------------------------------------------------------------------------------------- */
+
+static void show_all(struct viewer *v, struct lines *l)
+{
+    const char *line;
+    size_t len;
+    while (lines_next(l, &line, &len))
+        viewer_line(v, line, len);
+}
+
+static void tell_malformed(struct viewer *v, struct lines *l)
+{
+    size_t n = v->malformed + l->malformed;
+    if (n)
+        fprintf(stderr, "fileward: %zu lines are no records and were passed over\n", n);
+    v->malformed = l->malformed = 0;
+}
+
+static int follow(struct viewer *v, struct lines *l)
+{
+    for (;;) {
+        while (lines_follow(l))
+            show_all(v, l);
+        tell_malformed(v, l);
+        if (fflush(v->out) != 0)
+            return EXIT_FAILED;
+        nanosleep(&(struct timespec){.tv_nsec = FOLLOW_MS * NS_PER_MS}, NULL);
+    }
+}
+
+static int cannot_read(const char *path, int error)
+{
+    char name[TEXT_ESCAPE_SIZE(256)];
+    text_escape(name, sizeof name, path, strlen(path));
+    fprintf(stderr, "fileward: cannot read %s: %s%s\n", name, strerror(error),
+            error == EACCES ? "; use root, or a member of the service's group"
+                            : "; the daemon writes it, name another one with --log or its policy with -c");
+    return error == EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+static int show(struct viewer *v, const char *path, bool keep_on)
+{
+    static struct lines l;
+    if (lines_open(&l, path) < 0 && !(keep_on && errno == ENOENT))
+        return cannot_read(path, errno);
+    if (v->since_ns)
+        show_all(v, &l);
+    else
+        show_last(v, &l);
+    if (keep_on)
+        return follow(v, &l);
+    tell_malformed(v, &l);
+    lines_close(&l);
+    return fflush(v->out) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+/* --- the command -------------------------------------------------------------------------------------------------- */
+
+struct wishes {
+    struct viewer viewer;
+    const char *policy, *log;
+    bool follow;
+};
+
+static bool read_options(int argc, char **argv, struct wishes *w)
+{
+    static const struct option options[] = {{"since", required_argument, NULL, 't'},
+                                            {"denied", no_argument, NULL, 'd'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"log", required_argument, NULL, 'l'},
+                                            {0}};
+    bool fine = true;
+    optind = 1;
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "fc:", options, NULL)) != -1;) {
+        if (c == 'f')
+            w->follow = true;
+        else if (c == 'c')
+            w->policy = optarg;
+        else if (c == 'l')
+            w->log = optarg;
+        else if (c == 'd')
+            w->viewer.denied = true;
+        else if (c == 'j')
+            w->viewer.json = true;
+        else
+            fine = fine && c == 't' && stamp_parse(optarg, clock_wall(), &w->viewer.since_ns);
+    }
+    return fine && optind == argc;
+}
+
+int cmd_events(int argc, char **argv)
+{
+    const char *no_color = getenv("NO_COLOR");
+    struct wishes w = {.viewer = {.out = stdout, .colour = isatty(STDOUT_FILENO) && !(no_color && *no_color)}};
+    if (!read_options(argc, argv, &w)) {
+        fputs("usage: fileward events [-f] [--since TIME] [--denied] [--json] [-c FILE] [--log FILE]; "
+              "TIME is 10m, 2h, 3d, 04:00 or 2026-11-22T04:00Z\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    if (w.log)
+        return show(&w.viewer, w.log, w.follow);
+    struct places places = places_read(w.policy);
+    int rc = places.log_file ? show(&w.viewer, places.log_file, w.follow) : EXIT_FAILED;
+    places_free(&places);
+    return rc;
+}

@@ -1,0 +1,175 @@
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/places.h"
+#include "cli/status.h"
+
+static void say(FILE *f, const json_t *o, const char *key, int width)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    char out[TEXT_ESCAPE_SIZE(256)];
+    text_escape(out, sizeof out, s ? s : "?", s ? strlen(s) : 1);
+    fprintf(f, "%-*s", width, out);
+}
+
+static void count(FILE *f, const json_t *o, const char *key, int width)
+{
+    fprintf(f, "%*" JSON_INTEGER_FORMAT, width, json_integer_value(json_object_get(o, key)));
+}
+
+static void say_uptime(FILE *f, json_int_t s)
+{
+    if (s >= 86400)
+        fprintf(f, "%" JSON_INTEGER_FORMAT " d ", s / 86400);
+    if (s >= 3600)
+        fprintf(f, "%" JSON_INTEGER_FORMAT " h ", s / 3600 % 24);
+    fprintf(f, "%" JSON_INTEGER_FORMAT " min %" JSON_INTEGER_FORMAT " s", s / 60 % 60, s % 60);
+}
+
+static void say_head(FILE *f, const json_t *o)
+{
+    bool healthy = json_is_true(json_object_get(o, "healthy"));
+    fputs("fileward ", f);
+    say(f, o, "version", 0);
+    fputs(" on Linux ", f);
+    say(f, o, "kernel", 0);
+    fputs(healthy ? ": healthy, mode " : ": NOT HEALTHY: ", f);
+    if (!healthy) {
+        say(f, o, "trouble", 0);
+        fputs(", mode ", f);
+    }
+    say(f, o, "mode", 0);
+    fputs(", up ", f);
+    say_uptime(f, json_integer_value(json_object_get(o, "uptime_seconds")));
+    fputs("\npolicy ", f);
+    say(f, o, "policy", 0);
+    fputc('\n', f);
+}
+
+static void say_watches(FILE *f, const json_t *list)
+{
+    const json_t *w;
+    size_t i;
+    int width = 5;
+    json_array_foreach(list, i, w)
+    {
+        size_t n = json_string_length(json_object_get(w, "name"));
+        width = (int)n > width && n <= 64 ? (int)n : width;
+    }
+    fprintf(f, "\n%-*s  %-7s  %-10s  %-7s  %-10s  %9s  %9s  %8s  %14s\n", width, "watch", "mode", "guard", "default",
+            "on_timeout", "marks", "unguarded", "timeouts", "kernel_refused");
+    json_array_foreach(list, i, w)
+    {
+        say(f, w, "name", width + 2);
+        say(f, w, "mode", 9);
+        say(f, w, "guard", 12);
+        say(f, w, "default", 9);
+        say(f, w, "on_timeout", 10);
+        count(f, w, "marks", 11);
+        count(f, w, "unguarded", 11);
+        count(f, w, "timeouts", 10);
+        count(f, w, "kernel_refused", 16);
+        fputc('\n', f);
+    }
+}
+
+static void say_roles(FILE *f, const json_t *o)
+{
+    const json_t *r;
+    size_t i;
+    fprintf(f, "\n%-8s  %8s  %15s\n", "role", "restarts", "records_dropped");
+    json_array_foreach(json_object_get(o, "roles"), i, r)
+    {
+        say(f, r, "name", 8);
+        count(f, r, "restarts", 10);
+        count(f, r, "records_dropped", 17);
+        fputc('\n', f);
+    }
+    fputs("\npending ", f);
+    count(f, o, "pending", 0);
+    fputs(", rescues ", f);
+    count(f, o, "rescues", 0);
+    fputs(", messages that journald did not take ", f);
+    count(f, o, "journal_dropped", 0);
+    fputc('\n', f);
+}
+
+static void say_weaker(FILE *f, const json_t *list)
+{
+    const json_t *s;
+    size_t i;
+    if (json_array_size(list) > 0)
+        fputs("\nWeaker on this kernel:\n", f);
+    json_array_foreach(list, i, s)
+    {
+        char out[TEXT_ESCAPE_SIZE(256)];
+        text_escape(out, sizeof out, json_string_value(s), json_string_length(s));
+        fprintf(f, "- %s\n", out);
+    }
+}
+
+void status_text(FILE *f, const json_t *o)
+{
+    say_head(f, o);
+    say_watches(f, json_object_get(o, "watches"));
+    say_roles(f, o);
+    say_weaker(f, json_object_get(o, "weaker"));
+}
+
+static int ask(const char *socket, bool as_json)
+{
+    struct reply reply = {0};
+    int rc = client_ask(socket, "/status", &reply);
+    CLEAN_FREE char *body = reply.body;
+    if (rc)
+        return rc;
+    json_t *o = json_loadb(body, reply.len, 0, NULL);
+    if (!json_is_object(o)) {
+        fputs("fileward: the daemon's answer is no JSON; is it of another version?\n", stderr);
+        json_decref(o);
+        return EXIT_FAILED;
+    }
+    if (as_json)
+        fputs(body, stdout);
+    else
+        status_text(stdout, o);
+    json_decref(o);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+int cmd_status(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {0}};
+    const char *policy = NULL, *socket = NULL;
+    bool as_json = false;
+    optind = 1;
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
+        if (c == 'c')
+            policy = optarg;
+        else if (c == 's')
+            socket = optarg;
+        else if (c == 'j')
+            as_json = true;
+        else
+            optind = argc + 1;
+    }
+    if (optind != argc) {
+        fputs("usage: fileward status [-c FILE] [--socket PATH] [--json]\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (socket)
+        return ask(socket, as_json);
+    struct places places = places_read(policy);
+    int rc = places.socket ? ask(places.socket, as_json) : EXIT_FAILED;
+    places_free(&places);
+    return rc;
+}

@@ -1,0 +1,114 @@
+#include "herald/status.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "policy/policy.h"
+
+/* The keeper looks at least every timeout / 4, and the longest timeout is well below this. */
+static const int64_t fresh_ns = 2 * NS_PER_S;
+
+static const struct {
+    enum feature bit;
+    const char *name, *without;
+} features[] = {
+    {FEATURE_DENY_ERRNO, "deny_errno",
+     "An open that is released without a decision fails with EPERM, as if it were refused; with EBUSY from Linux 6.14 "
+     "on."},
+    {FEATURE_FD_ERROR, "fd_error",
+     "When the kernel cannot prepare a question it refuses the open itself and does not say so; it is counted from "
+     "Linux "
+     "6.13 on."},
+    {FEATURE_PIDFD_INFO, "pidfd_info",
+     "Who asks is read from text in /proc, which is slower; by descriptor from Linux 6.13 on."},
+    {FEATURE_PIDFD_THREAD, "pidfd_thread",
+     "A thread is told from a later one of the same number by its start time, not by a descriptor; from Linux 6.9 on."},
+    {FEATURE_LANDLOCK, "landlock", "The herald is confined by seccomp alone; this kernel has no Landlock."},
+};
+
+const char *status_trouble(const struct state *s)
+{
+    const struct board *b = s->board;
+    uint32_t state = atomic_load(&b->state);
+    if (state == BOARD_STARTING)
+        return "starting: marks are being placed";
+    if (state == BOARD_STOPPING)
+        return "stopping";
+    if (atomic_load(&b->judge_stalled))
+        return "the judge does not answer; the keeper is replacing it";
+    if (s->now_ns - (int64_t)atomic_load(&b->keeper_tick_ns) > fresh_ns)
+        return "the keeper does not watch over the judge any more; restart fileward";
+    return NULL;
+}
+
+static json_t *number(uint64_t n)
+{
+    return json_integer((json_int_t)(n > INT64_MAX ? INT64_MAX : n));
+}
+
+static json_t *watches_json(const struct state *s)
+{
+    static const char *const guards[] = {"open", "open+read", "open+write"};
+    json_t *a = json_array();
+    for (int i = 0; i < s->policy->n_watches; i++) {
+        const struct watch *w = &s->policy->watches[i];
+        const struct board_watch *b = &s->board->watch[i];
+        json_array_append_new(
+            a, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name", w->name, "mode",
+                         mode_name(watch_mode(s->policy, w)), "guard", guards[w->guard], "on_timeout",
+                         action_name(w->on_timeout), "default", action_name(w->default_action), "marks",
+                         number(atomic_load(&b->marks)), "unguarded", number(atomic_load(&b->unguarded)), "timeouts",
+                         number(atomic_load(&b->timeouts)), "kernel_refused", number(atomic_load(&b->kernel_refused))));
+    }
+    return a;
+}
+
+static json_t *roles_json(const struct state *s)
+{
+    json_t *a = json_array();
+    for (int i = 0; i < ROLE_COUNT; i++)
+        json_array_append_new(a, json_pack("{s:s, s:o, s:o}", "name", role_name((enum role)i), "restarts",
+                                           number(atomic_load(&s->board->restarts[i])), "records_dropped",
+                                           number(s->dropped[i])));
+    return a;
+}
+
+static json_t *features_json(const struct state *s, json_t *weaker)
+{
+    json_t *o = json_object();
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+        bool has = s->board->features & features[i].bit;
+        json_object_set_new(o, features[i].name, json_boolean(has));
+        if (!has)
+            json_array_append_new(weaker, json_string(features[i].without));
+    }
+    return o;
+}
+
+char *status_json(const struct state *s)
+{
+    static const char *const states[] = {"starting", "serving", "stopping"};
+    const struct board *b = s->board;
+    const char *trouble = status_trouble(s);
+    uint32_t state = atomic_load(&b->state);
+    json_t *weaker = json_array();
+    json_t *features_o = features_json(s, weaker);
+    int64_t up = (s->wall_ns - b->started_ns) / NS_PER_S;
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+                  FILEWARD_VERSION, "kernel", s->kernel, "state", states[state <= BOARD_STOPPING ? state : 0],
+                  "healthy", trouble == NULL, "trouble", trouble, "mode", mode_name(s->policy->settings.mode),
+                  "uptime_seconds", (json_int_t)(up > 0 ? up : 0), "policy",
+                  json_sprintf("sha256:%s", s->policy->sha256), "watches", watches_json(s), "roles", roles_json(s),
+                  "pending", number(atomic_load(&b->pending)), "rescues", number(atomic_load(&b->rescues)),
+                  "journal_dropped", number(s->journal_dropped), "features", features_o, "weaker", weaker);
+    char *text = o ? json_dumps(o, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
+    json_decref(o);
+    char *line = NULL;
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    free(text);
+    return line;
+}

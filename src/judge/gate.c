@@ -1,0 +1,58 @@
+#include "judge/gate.h"
+
+#include <errno.h>
+#include <sys/fanotify.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static enum question_kind kind_of(uint64_t mask)
+{
+    if (mask & FAN_OPEN_EXEC_PERM)
+        return QUESTION_EXEC;
+    return mask & FAN_ACCESS_PERM ? QUESTION_READ : QUESTION_OPEN;
+}
+
+static void hold(struct board *board, int slot, int watch, int fd)
+{
+    atomic_store_explicit(&board->held[slot].watch, watch, memory_order_relaxed);
+    atomic_store_explicit(&board->held[slot].fd, fd, memory_order_release);
+}
+
+int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[HELD_MAX])
+{
+    /* No information records are asked for, so an event is its metadata and a read takes HELD_MAX at most. */
+    struct fanotify_event_metadata events[HELD_MAX];
+    ssize_t len = read(gate->fd, events, sizeof events);
+    int n = 0;
+    if (len < 0) {
+        /* EAGAIN: none waits. Anything else is an event that the kernel refused because it could not open the object
+         * for us (kernels before 6.13 say so here). */
+        if (errno != EAGAIN && errno != EINTR)
+            atomic_fetch_add(&board->watch[watch].kernel_refused, 1);
+        return 0;
+    }
+    const struct fanotify_event_metadata *e = events;
+    for (; FAN_EVENT_OK(e, len); e = FAN_EVENT_NEXT(e, len)) {
+        if (e->fd < 0) {
+            atomic_fetch_add(&board->watch[watch].kernel_refused, 1);
+            continue;
+        }
+        hold(board, n, watch, e->fd);
+        out[n] = (struct question){
+            .kind = kind_of(e->mask), .watch = watch, .fd = e->fd, .tid = e->pid, .read_ns = clock_now(), .held = n};
+        n++;
+    }
+    return n;
+}
+
+int gate_answer(const struct gate *gate, struct board *board, const struct question *q, enum answer answer)
+{
+    /* Answer, then close: a closed number could be given to the next question before this answer is written. */
+    int rc = answer_write(gate, q->fd, answer);
+    int why = errno;
+    close(q->fd);
+    atomic_store_explicit(&board->held[q->held].fd, -1, memory_order_release);
+    errno = why;
+    return rc;
+}

@@ -1,0 +1,30 @@
+/* The gate: questions in, answers out. The only reader of a fanotify group. */
+#ifndef FILEWARD_JUDGE_GATE_H
+#define FILEWARD_JUDGE_GATE_H
+
+#include <stdint.h>
+
+#include "base/answer.h"
+#include "fileward/board.h"
+
+enum question_kind { QUESTION_OPEN, QUESTION_EXEC, QUESTION_READ };
+
+/* Somebody waits for the answer to this. */
+struct question {
+    enum question_kind kind;
+    int watch;
+    int fd; /* the object, opened by the kernel; closed by gate_answer() */
+    int32_t tid;
+    int64_t read_ns; /* clock_now() when it was read */
+    int held;        /* its place on the board */
+};
+
+/* Reads at most HELD_MAX questions of watch `watch` and notes their numbers on the board, so that the keeper can release
+ * them if this process dies. Returns how many; 0 when none waits. Questions whose descriptor the kernel could not make
+ * (it has refused those by itself) are counted in the watch's kernel_refused. */
+int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[HELD_MAX]);
+
+/* Answers and closes. Returns 0, or -1 with errno when nobody waits any more. */
+int gate_answer(const struct gate *gate, struct board *board, const struct question *q, enum answer answer);
+
+#endif

@@ -1,0 +1,30 @@
+#include "judge/intent.h"
+
+#include <fcntl.h>
+
+/* The kernel counts a writing open on the inode before it asks us, and gives a read lease only while there is none
+ * (kernel-facts 12): success proves that no writer is pending. Failure proves nothing, and counts as a write. */
+static bool no_writer(int fd)
+{
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+        return false;
+    fcntl(fd, F_SETLEASE, F_UNLCK);
+    return true;
+}
+
+bool intent_is_read(int object_fd, const struct process *p)
+{
+    if (!no_writer(object_fd))
+        return false;
+    /* O_RDONLY | O_TRUNC gets the lease too: it truncates after the answer. Only the registers show it. A call that does
+     * not show its flags (openat2, io_uring) stays a write. An exec reads. */
+    uint64_t flags;
+    switch (process_call(p, &flags)) {
+    case CALL_EXEC:
+        return true;
+    case CALL_OPEN:
+        return !(flags & O_TRUNC);
+    default:
+        return false;
+    }
+}

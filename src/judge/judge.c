@@ -1,0 +1,359 @@
+#include "fileward/judge.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/loop.h"
+#include "judge/fold.h"
+#include "judge/gate.h"
+#include "judge/intent.h"
+#include "judge/object.h"
+#include "judge/report.h"
+#include "judge/subject.h"
+#include "policy/decide.h"
+
+struct judge {
+    struct judge_setup is;
+    struct subjects *subjects;
+    struct object_finder finder;
+    struct loop loop;
+    bool serving;
+    struct gate_source {
+        struct judge *judge;
+        int watch;
+    } source[WATCHES_MAX];
+    /* of the question in hand */
+    struct question questions[HELD_MAX];
+    struct inquiry inquiry;
+    struct thing thing;
+    struct report report;
+    struct fold fold;
+};
+
+/* What came of a question. */
+struct outcome {
+    enum op op;
+    struct decision decision;
+    enum record_reason reason;
+    enum answer answer;
+};
+
+/* --- deciding --------------------------------------------------------------------------------------------------- */
+
+/* The keeper's own children (and itself) are never asked: they open guarded files to mark them and to write records, and
+ * a question about one of them could wait for itself. The number alone may be another's by now, so the process behind
+ * it must be the one that the keeper wrote on the board. */
+static bool is_family(const struct judge *j, int32_t tid)
+{
+    for (int i = 0; i < FAMILY_MAX; i++) {
+        struct board_kin *kin = &j->is.board->family[i];
+        if (atomic_load_explicit(&kin->pid, memory_order_acquire) != tid)
+            continue;
+        struct process p;
+        if (process_open(&p, tid) < 0)
+            return false;
+        bool same = process_identity(p.pidfd, tid) == atomic_load(&kin->id);
+        process_close(&p);
+        return same;
+    }
+    return false;
+}
+
+/* Asks the policy, gathering what it wants to know until it has decided each of `ops`. */
+static void ask(struct judge *j, int watch, unsigned ops, struct decision out[OP_COUNT])
+{
+    const struct policy *p = j->is.policy;
+    int64_t now = clock_wall() / NS_PER_S;
+    unsigned need;
+    while ((need = decide(p, &p->watches[watch], &j->inquiry.seen, &j->thing.seen, ops, now, out))) {
+        if (need & ATTR_PLACE)
+            object_place(&j->finder, &j->thing);
+        subject_gather(j->subjects, &j->inquiry, need & ~(unsigned)(ATTR_PLACE | ATTR_OWNER));
+    }
+}
+
+static bool same_decision(const struct decision *a, const struct decision *b)
+{
+    return a->action == b->action && a->rule == b->rule;
+}
+
+/* An open that may read or write. Asked what it is only where the rules differ, or where a refusal must be told. */
+static void decide_open(struct judge *j, const struct question *q, struct outcome *o)
+{
+    struct decision d[OP_COUNT];
+    ask(j, q->watch, OP_BIT(OP_READ) | OP_BIT(OP_WRITE), d);
+    bool same = same_decision(&d[OP_READ], &d[OP_WRITE]);
+    if (same && d[OP_READ].action == ACTION_ALLOW) {
+        o->op = OP_ANY;
+        o->decision = d[OP_READ];
+        return;
+    }
+    bool reads = j->inquiry.process && intent_is_read(q->fd, j->inquiry.process);
+    o->op = reads ? OP_READ : OP_WRITE;
+    o->decision = d[o->op];
+}
+
+/* The kernel asks twice about an exec: OPEN_EXEC, then OPEN by the same thread in the same call. The second is an exec
+ * too if it is about the same inode and the thread still is in an execve. */
+static bool second_of_exec(struct judge *j, const struct question *q)
+{
+    struct expected_open *e = j->inquiry.expected;
+    if (!e || !e->pending)
+        return false;
+    bool expected = q->kind == QUESTION_OPEN && e->watch == q->watch && file_id_equal(&e->id, &j->thing.id);
+    if (q->kind == QUESTION_OPEN)
+        e->pending = false;
+    uint64_t flags;
+    return expected && process_call(j->inquiry.process, &flags) == CALL_EXEC;
+}
+
+static void decide_question(struct judge *j, const struct question *q, struct outcome *o)
+{
+    struct decision d[OP_COUNT];
+    bool second = second_of_exec(j, q);
+    if (q->kind == QUESTION_EXEC || second)
+        o->op = OP_EXEC;
+    else if (j->thing.directory)
+        o->op = OP_LIST;
+    else if (q->kind == QUESTION_READ)
+        o->op = OP_READ;
+    else {
+        decide_open(j, q, o);
+        return;
+    }
+    ask(j, q->watch, OP_BIT(o->op), d);
+    o->decision = d[o->op];
+    if (q->kind == QUESTION_EXEC && j->inquiry.expected)
+        *j->inquiry.expected = (struct expected_open){.pending = true, .watch = q->watch, .id = j->thing.id};
+}
+
+static void judge_question(struct judge *j, const struct question *q, struct outcome *o)
+{
+    decide_question(j, q, o);
+    o->reason = o->decision.rule == RULE_DEFAULT ? REASON_DEFAULT : REASON_RULE;
+    o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_DENY;
+    if (o->answer == ANSWER_DENY && j->inquiry.creds.tgid == 1) {
+        /* A machine whose first process cannot open its files is lost. Recorded, never refused. */
+        o->answer = ANSWER_ALLOW;
+        o->reason = REASON_INIT;
+    }
+}
+
+/* --- recording -------------------------------------------------------------------------------------------------- */
+
+static void tell_repeat(void *ctx, const struct fold_key *key, uint64_t first_seq, uint64_t count)
+{
+    struct judge *j = ctx;
+    struct record r = {.size = sizeof r,
+                       .kind = RECORD_REPEAT,
+                       .time_ns = clock_wall(),
+                       .watch = key->watch,
+                       .rule = key->rule,
+                       .op = key->op,
+                       .decision = key->decision,
+                       .verdict = key->verdict,
+                       .mode = key->mode,
+                       .count = count,
+                       .of_seq = first_seq};
+    ring_push(j->is.ring, &r);
+}
+
+static struct fold_key key_of(struct judge *j, const struct question *q, const struct outcome *o, enum action verdict)
+{
+    bool known = (j->inquiry.seen.known & ATTR_EXE) && !(j->inquiry.seen.failed & ATTR_EXE);
+    return (struct fold_key){
+        .program = known ? j->inquiry.program.id : (struct file_id){0},
+        .object = j->thing.id,
+        .uid = j->inquiry.seen.fsuid,
+        .loginuid_or_tid = known ? j->inquiry.seen.loginuid : (uint32_t)q->tid,
+        .watch = q->watch,
+        .rule = o->decision.rule,
+        .op = (uint8_t)o->op,
+        .decision = (uint8_t)o->decision.action,
+        .verdict = (uint8_t)verdict,
+        .mode = (uint8_t)j->is.gates[q->watch].mode,
+    };
+}
+
+static bool wants_record(const struct watch *w, const struct outcome *o)
+{
+    return w->log == LOG_EVERYTHING || (w->log == LOG_DENY && o->decision.action == ACTION_DENY);
+}
+
+static void finish_record(struct judge *j, const struct question *q, const struct outcome *o, enum action verdict,
+                          int64_t latency)
+{
+    struct record *r = &j->report.record;
+    r->kind = RECORD_ACCESS;
+    r->time_ns = clock_wall();
+    r->watch = q->watch;
+    r->rule = o->decision.rule;
+    r->op = (uint8_t)o->op;
+    r->decision = (uint8_t)o->decision.action;
+    r->verdict = (uint8_t)verdict;
+    r->mode = (uint8_t)j->is.gates[q->watch].mode;
+    r->reason = (uint8_t)o->reason;
+    r->tid = q->tid;
+    if (r->pid == 0)
+        r->pid = q->tid;
+    r->latency_ns = (uint64_t)latency;
+    r->count = 1;
+    report_finish(&j->report);
+    ring_push(j->is.ring, r);
+}
+
+static void count(struct judge *j, const struct question *q, const struct outcome *o, enum action verdict,
+                  int64_t latency)
+{
+    struct board *b = j->is.board;
+    struct board_slot *slot = board_slot(b, j->is.policy, q->watch, o->decision.rule);
+    atomic_fetch_add_explicit(&slot->n[o->op][verdict], 1, memory_order_relaxed);
+    int i = 0;
+    while (i < BUCKETS && (uint64_t)latency > board_bucket_ns[i])
+        i++;
+    atomic_fetch_add_explicit(&b->bucket[i], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&b->latency_sum_ns, (uint64_t)latency, memory_order_relaxed);
+}
+
+/* --- one question ----------------------------------------------------------------------------------------------- */
+
+static int64_t answer(struct judge *j, const struct question *q, enum answer a)
+{
+    if (gate_answer(&j->is.gates[q->watch], j->is.board, q, a) < 0)
+        atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
+    return clock_now() - q->read_ns;
+}
+
+static void handle(struct judge *j, const struct question *q)
+{
+    if (is_family(j, q->tid)) {
+        answer(j, q, ANSWER_ALLOW);
+        return;
+    }
+    object_find(&j->finder, q->watch, q->fd, &j->thing);
+    if (!j->thing.inside) {
+        answer(j, q, ANSWER_ALLOW);
+        return;
+    }
+    struct outcome o = {.op = OP_READ};
+    subject_find(j->subjects, q->tid, &j->inquiry);
+    judge_question(j, q, &o);
+
+    enum action verdict = answer_verdict(&j->is.gates[q->watch], o.answer);
+    struct fold_key key;
+    bool record = wants_record(&j->is.policy->watches[q->watch], &o);
+    if (record) {
+        subject_gather(j->subjects, &j->inquiry, ATTR_EXE | ATTR_LOGINUID);
+        key = key_of(j, q, &o, verdict);
+        record = !fold_repeat(&j->fold, &key, q->read_ns);
+    }
+    if (record)
+        report_gather(&j->report, j->subjects, &j->inquiry, &j->finder, &j->thing, q->fd);
+
+    int64_t latency = answer(j, q, o.answer);
+
+    count(j, q, &o, verdict, latency);
+    if (record) {
+        finish_record(j, q, &o, verdict, latency);
+        fold_remember(&j->fold, &key, j->report.record.seq, q->read_ns, tell_repeat, j);
+    }
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------- */
+
+static void beat(struct judge *j)
+{
+    atomic_fetch_add_explicit(&j->is.board->beat, 1, memory_order_release);
+}
+
+static void on_questions(void *ctx, int fd, uint32_t events)
+{
+    (void)fd, (void)events;
+    struct gate_source *s = ctx;
+    struct judge *j = s->judge;
+    int n = gate_read(&j->is.gates[s->watch], s->watch, j->is.board, j->questions);
+    beat(j);
+    for (int i = 0; i < n; i++) {
+        handle(j, &j->questions[i]);
+        beat(j);
+    }
+    /* Repeats are told even under a load that never lets the loop rest. */
+    int64_t now = clock_now();
+    if (j->fold.next_ns && now >= j->fold.next_ns)
+        fold_flush(&j->fold, now, tell_repeat, j);
+    j->loop.deadline = j->fold.next_ns;
+}
+
+static void on_deadline(void *ctx)
+{
+    struct judge *j = ctx;
+    beat(j);
+    fold_flush(&j->fold, clock_now(), tell_repeat, j);
+    j->loop.deadline = j->fold.next_ns;
+}
+
+static void serve(struct judge *j)
+{
+    if (j->serving)
+        return;
+    j->serving = true;
+    atomic_store(&j->is.board->serving_pid, getpid());
+    lock_take(j->is.lock_fd, LOCK_JUDGE); /* whom a later keeper would find; guarding does not depend on it */
+    for (int i = 0; i < j->is.policy->n_watches; i++)
+        if (loop_add(&j->loop, j->is.gates[i].fd, EPOLLIN, on_questions, &j->source[i]) < 0)
+            _exit(EXIT_FAILURE); /* the keeper sees it and rescues */
+}
+
+static void on_control(void *ctx, int fd, uint32_t events)
+{
+    (void)events;
+    struct judge *j = ctx;
+    char word;
+    ssize_t n = read(fd, &word, 1);
+    beat(j);
+    if (n == 1 && word == 'g') {
+        serve(j);
+    } else if (n == 1 && word == 'q') {
+        j->loop.stop = true;
+    } else if (n <= 0) {
+        loop_remove(&j->loop, fd);
+        j->loop.stop = !j->serving;
+    }
+}
+
+struct judge *judge_prepare(const struct judge_setup *setup)
+{
+    struct judge *j = calloc(1, sizeof *j);
+    if (!j || !(j->subjects = subjects_create(setup->policy, setup->board)) || loop_init(&j->loop) < 0) {
+        fprintf(stderr, "fileward: judge: out of memory\n");
+        return NULL;
+    }
+    j->is = *setup;
+    j->finder = (struct object_finder){.policy = setup->policy,
+                                       .reg = setup->reg,
+                                       .self_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (j->finder.self_fd_dir < 0) {
+        fprintf(stderr, "fileward: judge: cannot open /proc/self/fd: is /proc mounted?\n");
+        return NULL;
+    }
+    j->loop.on_deadline = on_deadline;
+    j->loop.deadline_ctx = j;
+    for (int i = 0; i < setup->policy->n_watches; i++)
+        j->source[i] = (struct gate_source){.judge = j, .watch = i};
+    if (loop_add(&j->loop, setup->control_fd, EPOLLIN, on_control, j) < 0)
+        return NULL;
+    return j;
+}
+
+void judge_run(struct judge *j)
+{
+    (void)!write(j->is.control_fd, "r", 1);
+    loop_run(&j->loop);
+    fold_flush(&j->fold, INT64_MAX, tell_repeat, j);
+}

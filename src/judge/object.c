@@ -1,0 +1,112 @@
+#include "judge/object.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "policy/glob.h"
+
+static size_t kernel_name(const struct object_finder *f, int fd, char *out, size_t size)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", fd);
+    ssize_t n = readlinkat(f->self_fd_dir, number, out, size - 1);
+    if (n < 0)
+        n = 0;
+    out[n] = '\0';
+    return (size_t)n;
+}
+
+static void set_place(struct thing *t, bool known)
+{
+    t->seen.known |= ATTR_PLACE;
+    t->seen.place = known ? t->path : NULL;
+    if (!known)
+        t->seen.failed |= ATTR_PLACE;
+}
+
+/* The place of an inode that the register does not have. It was reached through a marked directory, so its place is that
+ * directory's and the last component of its name. The name is what the opener's mount tree makes of it and may be a lie:
+ * it counts only if, in our own tree, the directory it names is one that this watch marked and the whole name is this
+ * inode. */
+static bool place_of_newcomer(const struct object_finder *f, int watch, int fd, struct thing *t)
+{
+    char name[PATH_MAX];
+    size_t len = kernel_name(f, fd, name, sizeof name);
+    char *slash = len > 0 && name[0] == '/' ? strrchr(name, '/') : NULL;
+    if (!slash || slash == name)
+        return false;
+
+    struct statx st;
+    if (stat_identity(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st) < 0)
+        return false;
+    struct file_id here = file_id_of(&st);
+    if (!file_id_equal(&here, &t->id))
+        return false;
+
+    *slash = '\0';
+    if (stat_identity(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st) < 0)
+        return false;
+    struct file_id parent = file_id_of(&st);
+    uint32_t entry = reg_find(f->reg, watch, &parent);
+    if (!entry)
+        entry = reg_find(f->reg, watch + NEIGHBOURHOOD, &parent);
+    size_t at = entry ? reg_place(f->reg, entry, t->path, sizeof t->path) : 0;
+    size_t last = strlen(slash + 1);
+    if (at == 0 || at + 1 + last >= sizeof t->path)
+        return false;
+    t->path[at] = '/';
+    memcpy(t->path + at + 1, slash + 1, last + 1);
+    return true;
+}
+
+void object_find(const struct object_finder *f, int watch, int fd, struct thing *t)
+{
+    struct statx st;
+    t->seen = (struct object){.known = ATTR_OWNER};
+    t->inside = true;
+    t->entry = 0;
+    if (stat_identity(fd, "", AT_EMPTY_PATH, &st) < 0) {
+        t->id = (struct file_id){0};
+        t->directory = false;
+        t->seen.failed = ATTR_OWNER;
+        set_place(t, false);
+        return;
+    }
+    t->id = file_id_of(&st);
+    t->directory = S_ISDIR(st.stx_mode);
+    t->seen.uid = st.stx_uid;
+    t->seen.gid = st.stx_gid;
+    t->seen.mode = st.stx_mode;
+    t->entry = reg_find(f->reg, watch, &t->id);
+    if (t->entry)
+        return;
+
+    bool known = place_of_newcomer(f, watch, fd, t);
+    set_place(t, known);
+    const struct watch *w = &f->policy->watches[watch];
+    t->inside = !known || (patterns_cover(f->policy, &w->path, t->path) &&
+                           !patterns_cover(f->policy, &w->exclude, t->path));
+}
+
+void object_place(const struct object_finder *f, struct thing *t)
+{
+    if (!(t->seen.known & ATTR_PLACE))
+        set_place(t, reg_place(f->reg, t->entry, t->path, sizeof t->path) > 0);
+}
+
+size_t object_display_name(const struct object_finder *f, struct thing *t, int fd, char *out, size_t size)
+{
+    object_place(f, t);
+    if (!t->seen.place)
+        return kernel_name(f, fd, out, size);
+    size_t n = strlen(t->seen.place);
+    if (n >= size)
+        n = size - 1;
+    memcpy(out, t->seen.place, n);
+    out[n] = '\0';
+    return n;
+}

@@ -1,0 +1,23 @@
+/* A record in the making: what names the subject and the object is gathered before the answer, because a short-lived
+ * process is gone afterwards; pushing it into the ring comes after. */
+#ifndef FILEWARD_JUDGE_REPORT_H
+#define FILEWARD_JUDGE_REPORT_H
+
+#include "fileward/record.h"
+#include "judge/object.h"
+#include "judge/subject.h"
+
+struct report {
+    struct record record;
+    char bytes[RECORD_BYTES_MAX - sizeof(struct record)];
+    size_t used;
+};
+
+/* Fills everything that names subject and object. */
+void report_gather(struct report *r, struct subjects *subjects, struct inquiry *inquiry,
+                   const struct object_finder *finder, struct thing *thing, int object_fd);
+
+/* Sets record.size. Call last, before ring_push(). */
+void report_finish(struct report *r);
+
+#endif

@@ -1,0 +1,49 @@
+/* Who asks: a bounded table of processes by thread id, and what the policy wants to know of them. */
+#ifndef FILEWARD_JUDGE_SUBJECT_H
+#define FILEWARD_JUDGE_SUBJECT_H
+
+#include <stdbool.h>
+
+#include "base/process.h"
+#include "base/programs.h"
+#include "fileward/access.h"
+#include "fileward/board.h"
+
+struct subjects;
+
+/* An exec asks twice about one inode: as an exec, then as an open by the same thread. */
+struct expected_open {
+    bool pending;
+    int watch;
+    struct file_id id;
+};
+
+/* A subject under question. Filled lazily; borrowed until the next subject_find(). */
+struct inquiry {
+    struct process *process; /* NULL: it is gone */
+    struct expected_open *expected;
+    struct subject seen; /* what decide() gets */
+    struct creds creds;
+    struct program program; /* valid if ATTR_EXE is known and has not failed */
+    bool impostor;
+    struct program_set exe, parent, ancestors;
+    struct proc_status status;
+    char unit[UNIT_MAX];
+};
+
+/* NULL when memory is out. */
+struct subjects *subjects_create(const struct policy *p, struct board *board);
+
+/* Finds or opens thread `tid`. */
+void subject_find(struct subjects *t, int32_t tid, struct inquiry *out);
+
+/* Determines `attributes` (ATTR_ bits of a subject): afterwards each is in seen.known, and in seen.failed if it could
+ * not be determined. */
+void subject_gather(struct subjects *t, struct inquiry *q, unsigned attributes);
+
+/* Calls `each` for the ancestors from the parent upward, at most RECORD_ANCESTORS_MAX; `process` is NULL for one that
+ * cannot be opened. Returns false if the chain changed under our eyes or ended early. */
+typedef void each_ancestor(void *ctx, int32_t pid, const struct process *process);
+bool subject_ancestors(struct subjects *t, const struct inquiry *q, each_ancestor *each, void *ctx);
+
+#endif

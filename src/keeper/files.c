@@ -1,0 +1,178 @@
+#include "keeper/files.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/own.h"
+
+static int failed(const char *what, const char *path)
+{
+    fprintf(stderr, "fileward: %s %s: %s\n", what, path, strerror(errno));
+    return -1;
+}
+
+/* The directory of `path`, opened; made if it is missing, then owned by uid:gid. */
+static int open_directory(const char *path, uint32_t uid, uint32_t gid, mode_t mode, const char **name)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    if (n == 0 || n >= sizeof dir) {
+        errno = EINVAL;
+        return failed("cannot use", path);
+    }
+    memcpy(dir, path, n);
+    dir[n] = '\0';
+    *name = slash + 1;
+    bool made = mkdir(dir, mode) == 0;
+    CLEAN_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || (made && fchown(fd, uid, gid) < 0))
+        return failed("cannot open the directory", dir);
+    return STEAL_FD(fd);
+}
+
+static int open_log(const struct settings *s, struct files *f)
+{
+    f->log_dir = open_directory(s->log_file, s->uid, s->gid, 0750, &f->log_name);
+    if (f->log_dir < 0)
+        return -1;
+    f->log = openat(f->log_dir, f->log_name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+    struct stat st;
+    if (f->log < 0 || fstat(f->log, &st) < 0)
+        return failed("cannot write the log", s->log_file);
+    if (!S_ISREG(st.st_mode)) {
+        fprintf(stderr, "fileward: the log %s is not a regular file\n", s->log_file);
+        return -1;
+    }
+    if (fchown(f->log, s->uid, s->gid) < 0)
+        return failed("cannot give the service user the log", s->log_file);
+    return 0;
+}
+
+static int open_lock(const struct settings *s, struct files *f)
+{
+    const char *name;
+    CLEAN_FD int dir = open_directory(s->socket, 0, s->gid, 0755, &name);
+    if (dir < 0)
+        return -1;
+    f->lock = openat(dir, "gate", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (f->lock < 0)
+        return failed("cannot make the lock beside", s->socket);
+    pid_t keeper = lock_holder(f->lock, LOCK_KEEPER), judge = lock_holder(f->lock, LOCK_JUDGE);
+    if (keeper)
+        fprintf(stderr, "fileward: it runs already (process %d); stop that one first, or give this one another `socket`\n",
+                keeper);
+    else if (judge)
+        fprintf(stderr, "fileward: the judge of an earlier run still guards (process %d), its keeper is gone; end it "
+                        "with `kill -9 %d`, then start again\n", judge, judge);
+    if (keeper || judge)
+        return -1;
+    return lock_take(f->lock, LOCK_KEEPER) ? 0 : failed("cannot take the lock beside", s->socket);
+}
+
+static int open_socket(const struct settings *s, struct files *f)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    size_t n = strlen(s->socket);
+    if (n >= sizeof a.sun_path) {
+        fprintf(stderr, "fileward: the name of `socket` is longer than %zu bytes: %s\n", sizeof a.sun_path - 1,
+                s->socket);
+        return -1;
+    }
+    memcpy(a.sun_path, s->socket, n + 1);
+    memcpy(f->socket_path, s->socket, n + 1);
+    f->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Ours alone: we hold the lock. What is left from an earlier run is in the way. */
+    if (unlink(s->socket) < 0 && errno != ENOENT)
+        return failed("cannot replace the socket", s->socket);
+    mode_t mask = umask(0117);
+    int rc = f->socket < 0 ? -1 : bind(f->socket, (struct sockaddr *)&a, sizeof a);
+    umask(mask);
+    if (rc < 0 || chown(s->socket, 0, s->gid) < 0 || listen(f->socket, 16) < 0)
+        return failed("cannot listen on the socket", s->socket);
+    return 0;
+}
+
+/* "127.0.0.1:9842" or "[::1]:9842"; the parser has checked the form. */
+static socklen_t parse_address(const char *text, struct sockaddr_storage *out)
+{
+    char host[64];
+    const char *colon = strrchr(text, ':');
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    if (n == 0 || n >= sizeof host)
+        return 0;
+    memcpy(host, text, n);
+    host[n] = '\0';
+    in_port_t port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+    if (host[0] == '[') {
+        struct sockaddr_in6 *a = (struct sockaddr_in6 *)out;
+        *a = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+        host[n - 1] = '\0';
+        return inet_pton(AF_INET6, host + 1, &a->sin6_addr) == 1 ? sizeof *a : 0;
+    }
+    struct sockaddr_in *a = (struct sockaddr_in *)out;
+    *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+    return inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &a->sin_addr) == 1 ? sizeof *a : 0;
+}
+
+static int open_http(const struct settings *s, struct files *f)
+{
+    struct sockaddr_storage a = {0};
+    f->http = -1;
+    if (!s->listen)
+        return 0;
+    socklen_t len = parse_address(s->listen, &a);
+    f->http = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (len == 0 || f->http < 0)
+        return failed("cannot use the address", s->listen);
+    setsockopt(f->http, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    if (bind(f->http, (struct sockaddr *)&a, len) == 0 && listen(f->http, 64) == 0)
+        return 0;
+    if (errno == EADDRINUSE) {
+        fprintf(stderr, "fileward: another program listens on %s: set `listen` in [fileward] to a free port, or to off\n",
+                s->listen);
+        return -1;
+    }
+    return failed("cannot listen on", s->listen);
+}
+
+static int open_journal(const struct settings *s, struct files *f)
+{
+    const struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
+    f->journal = -1;
+    if (!s->journal)
+        return 0;
+    f->journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (f->journal < 0 || connect(f->journal, (const struct sockaddr *)&a, sizeof a) < 0) {
+        fprintf(stderr, "fileward: journal = yes, but journald does not answer (%s: %s): set it to no\n", a.sun_path,
+                strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+int files_open(const struct policy *p, struct files *f)
+{
+    const struct settings *s = &p->settings;
+    f->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (f->null < 0)
+        return failed("cannot open", "/dev/null");
+    if (open_lock(s, f) < 0 || open_log(s, f) < 0 || open_socket(s, f) < 0 || open_http(s, f) < 0)
+        return -1;
+    return open_journal(s, f);
+}
+
+void files_remove(const struct files *f)
+{
+    unlink(f->socket_path);
+}

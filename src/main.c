@@ -1,0 +1,63 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "keeper/keeper.h"
+
+static int cmd_version(int argc, char **argv);
+static int cmd_help(int argc, char **argv);
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"run", cmd_run, "guard the files that the policy names (the daemon, in the foreground)"},
+    {"check", cmd_check, "say what is wrong with a policy; --strict also what is unwise"},
+    {"explain", cmd_explain, "say what the policy decides for a program and a path, and why"},
+    {"status", cmd_status, "how the running daemon is"},
+    {"events", cmd_events, "what was recorded; -f goes on as it happens"},
+    {"version", cmd_version, "the version of this program"},
+    {"help", cmd_help, "this text; `fileward COMMAND --help` for one command"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int usage(FILE *out)
+{
+    fputs("fileward guards files: it asks who opens them and whether they may.\n\nusage: fileward COMMAND [OPTION]...\n\n", out);
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+    fputs("\nThe policy is /etc/fileward/fileward.ini (-c FILE for another). Exit status: 0 fine or allowed, 1 failed,\n"
+          "2 usage, 3 policy invalid or daemon not running, 4 not permitted, 5 would be denied.\n",
+          out);
+    return out == stdout ? 0 : EXIT_USAGE;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return usage(stdout);
+}
+
+static int cmd_version(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    puts("fileward " FILEWARD_VERSION);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage(stderr);
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "fileward: there is no such command; these there are:\n\n");
+    return usage(stderr);
+}

@@ -1,0 +1,307 @@
+#include "scout/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/remote.h"
+#include "policy/glob.h"
+
+enum { DEPTH_MAX = 256 };
+
+/* One walk along one pattern. */
+struct walk {
+    struct marks *m;
+    const struct policy *policy;
+    const struct watch *watch;
+    bool home;           /* the pattern says "~" */
+    char path[PATH_MAX]; /* of the node in hand */
+    size_t len;
+    int depth;
+};
+
+static bool is_dir(const struct node *n)
+{
+    return S_ISDIR(n->mode);
+}
+
+static void close_node(struct node *n)
+{
+    if (n->fd >= 0)
+        close(n->fd);
+}
+#define CLEAN_NODE __attribute__((cleanup(close_node)))
+
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+static bool look_at(struct node *n, const struct node *parent)
+{
+    struct statx st;
+    if (statx(n->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &st) < 0)
+        return false;
+    n->id = file_id_of(&st);
+    n->uid = st.stx_uid;
+    n->mode = st.stx_mode;
+    n->mount = st.stx_mnt_id;
+    bool users_can_write = S_ISDIR(n->mode) && (n->uid != 0 || n->mode & (S_IWGRP | S_IWOTH));
+    n->loose = users_can_write || (parent && parent->loose);
+    return true;
+}
+
+/* Why this child must not be taken in, or NULL. */
+static const char *objection(const struct node *child, const struct node *parent)
+{
+    if (S_ISLNK(child->mode))
+        return "it is a symbolic link; name what it points to";
+    if (parent->loose && child->mount != parent->mount)
+        return "it is a mount in a directory that a user can write";
+    if (parent->loose && child->uid != parent->uid)
+        return "it belongs to another user than its directory, which a user can write";
+    if (child->mount != parent->mount && remote_name(child->fd))
+        return "it is on a network or user-space file system; only local ones can be guarded";
+    return NULL;
+}
+
+/* Opens `name` in `parent` without touching it. False if it is gone. */
+static bool open_child(const struct node *parent, const char *name, struct node *child)
+{
+    *child = (struct node){.fd = openat(parent->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+    return child->fd >= 0 && look_at(child, parent);
+}
+
+/* Reads a directory. The judge lets us in; during a rescue it may be the fallback that answers, so try again. */
+static DIR *open_listing(const struct node *dir)
+{
+    for (int tries = 0; tries < 20; tries++) {
+        CLEAN_FD int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0) {
+            DIR *d = fdopendir(fd);
+            if (d)
+                fd = -1; /* it belongs to d */
+            return d;
+        }
+        if (errno != EPERM && errno != EBUSY)
+            return NULL;
+        nanosleep(&(struct timespec){.tv_nsec = 20 * NS_PER_MS}, NULL);
+    }
+    return NULL;
+}
+
+/* Appends a component to the path in hand; false if it gets too long. */
+static bool enter(struct walk *w, const char *name, size_t *back)
+{
+    *back = w->len;
+    size_t n = strlen(name);
+    if (w->len + 1 + n >= sizeof w->path || w->depth >= DEPTH_MAX)
+        return false;
+    w->path[w->len++] = '/';
+    memcpy(w->path + w->len, name, n + 1);
+    w->len += n;
+    w->depth++;
+    return true;
+}
+
+static void leave(struct walk *w, size_t back)
+{
+    w->len = back;
+    w->path[back] = '\0';
+    w->depth--;
+}
+
+/* --- guarding --------------------------------------------------------------------------------------------------- */
+
+typedef void each_child(struct walk *w, const struct node *dir, const char *name, const void *ctx);
+
+static void for_each_child(struct walk *w, const struct node *dir, each_child *each, const void *ctx)
+{
+    CLEAN_DIR DIR *d = open_listing(dir);
+    if (!d) {
+        char why[128];
+        snprintf(why, sizeof why, "its entries cannot be listed: %s", strerror(errno));
+        marks_unguarded(w->m, w->path, why);
+        return;
+    }
+    const struct dirent *e;
+    while ((e = readdir(d))) {
+        size_t back;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (!enter(w, e->d_name, &back)) {
+            marks_unguarded(w->m, w->path, "what is in it lies too deep");
+            return;
+        }
+        each(w, dir, e->d_name, ctx);
+        leave(w, back);
+    }
+}
+
+static void guard(struct walk *w, struct node *n, const struct node *parent, const char *name);
+
+static void guard_child(struct walk *w, const struct node *dir, const char *name, const void *ctx)
+{
+    (void)ctx;
+    CLEAN_NODE struct node child;
+    /* Links, FIFOs, sockets and devices in a tree are not what it guards: no open of theirs is asked about. */
+    if (!open_child(dir, name, &child) || (!is_dir(&child) && !S_ISREG(child.mode)))
+        return;
+    const char *why = objection(&child, dir);
+    if (why)
+        marks_unguarded(w->m, w->path, why);
+    else
+        guard(w, &child, dir, name);
+}
+
+/* The node and, if it is a directory, everything below. The mark comes first, so that what appears during the scan is
+ * asked about by its directory's mark. */
+static void guard(struct walk *w, struct node *n, const struct node *parent, const char *name)
+{
+    if (patterns_cover(w->policy, &w->watch->exclude, w->path))
+        return;
+    if (marks_guard(w->m, n, w->path, parent ? parent->entry : 0, name) && is_dir(n))
+        for_each_child(w, n, guard_child, NULL);
+}
+
+/* --- following a pattern ---------------------------------------------------------------------------------------- */
+
+/* The rest of a pattern: its first component, and what follows. */
+struct rest {
+    const char *text; /* without leading slash; "" at the end */
+    size_t literal;   /* so many bytes of it are a home's name, taken as they are */
+};
+
+static void follow(struct walk *w, struct node *n, struct rest rest);
+
+struct step {
+    char component[NAME_MAX + 1];
+    bool literal;
+    struct rest after;
+};
+
+static bool first_component(struct rest rest, struct step *s)
+{
+    size_t n = strcspn(rest.text, "/");
+    if (n > NAME_MAX)
+        return false;
+    memcpy(s->component, rest.text, n);
+    s->component[n] = '\0';
+    s->literal = n <= rest.literal || glob_is_literal(s->component);
+    size_t skip = n + (rest.text[n] == '/');
+    s->after = (struct rest){.text = rest.text + skip, .literal = rest.literal > skip ? rest.literal - skip : 0};
+    return true;
+}
+
+static bool last(const struct step *s)
+{
+    return s->after.text[0] == '\0';
+}
+
+/* The child that a component of the pattern names. */
+static void take(struct walk *w, const struct node *dir, const char *name, const struct step *s)
+{
+    CLEAN_NODE struct node child;
+    if (!open_child(dir, name, &child))
+        return;
+    const char *why = objection(&child, dir);
+    if (why && (s->literal || !S_ISLNK(child.mode))) {
+        marks_unguarded(w->m, w->path, why);
+        return;
+    }
+    if (why)
+        return;
+    if (last(s) && (is_dir(&child) || S_ISREG(child.mode)))
+        guard(w, &child, NULL, name);
+    else if (is_dir(&child))
+        follow(w, &child, s->after);
+}
+
+static void take_if_it_matches(struct walk *w, const struct node *dir, const char *name, const void *ctx)
+{
+    const struct step *s = ctx;
+    if (glob_match(s->component, name))
+        take(w, dir, name, s);
+}
+
+static void take_any_depth(struct walk *w, const struct node *dir, const char *name, const void *ctx)
+{
+    const struct step *s = ctx;
+    CLEAN_NODE struct node child;
+    if (!open_child(dir, name, &child) || objection(&child, dir))
+        return;
+    if (last(s) && (is_dir(&child) || S_ISREG(child.mode)))
+        guard(w, &child, NULL, name);
+    else if (is_dir(&child)) {
+        follow(w, &child, s->after);
+        for_each_child(w, &child, take_any_depth, s);
+    }
+}
+
+static void follow_literal(struct walk *w, struct node *n, const struct step *s)
+{
+    CLEAN_NODE struct node child = {.fd = -1};
+    size_t back;
+    bool exists = open_child(n, s->component, &child);
+    /* A file is replaced by renaming another over its name, and one that is not there yet appears under it. But users
+     * without a ~/.ssh need not pay for it with a question at each file of their home. */
+    if (last(s) && (exists ? !is_dir(&child) : !w->home))
+        marks_neighbourhood(w->m, n, w->len ? w->path : "/");
+    if (!exists || !enter(w, s->component, &back))
+        return;
+    take(w, n, s->component, s);
+    leave(w, back);
+}
+
+static void follow(struct walk *w, struct node *n, struct rest rest)
+{
+    struct step s;
+    if (!first_component(rest, &s))
+        return;
+    if (s.literal) {
+        follow_literal(w, n, &s);
+        return;
+    }
+    if (last(&s))
+        marks_neighbourhood(w->m, n, w->len ? w->path : "/");
+    if (strcmp(s.component, "**") != 0) {
+        for_each_child(w, n, take_if_it_matches, &s);
+        return;
+    }
+    if (!last(&s))
+        follow(w, n, s.after);
+    for_each_child(w, n, take_any_depth, &s);
+}
+
+static void walk_path(struct marks *m, const char *text, size_t literal)
+{
+    struct walk w = {.m = m, .policy = m->is->policy, .watch = &m->is->policy->watches[m->watch], .home = literal > 0};
+    CLEAN_NODE struct node root = {.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (root.fd >= 0 && look_at(&root, NULL) && text[0] == '/')
+        follow(&w, &root, (struct rest){.text = text + 1, .literal = literal ? literal - 1 : 0});
+}
+
+void walk_watch(struct marks *m)
+{
+    const struct policy *p = m->is->policy;
+    const struct patterns *paths = &p->watches[m->watch].path;
+    for (size_t i = 0; i < paths->n; i++) {
+        if (!paths->v[i].home) {
+            walk_path(m, paths->v[i].text, 0);
+            continue;
+        }
+        for (size_t h = 0; h < p->n_homes; h++) {
+            char text[PATH_MAX];
+            int n = snprintf(text, sizeof text, "%s%s", p->homes[h].path, paths->v[i].text);
+            if (n > 0 && (size_t)n < sizeof text)
+                walk_path(m, text, strlen(p->homes[h].path));
+        }
+    }
+}
