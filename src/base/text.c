@@ -108,6 +108,21 @@ size_t text_escape(char *out, size_t out_size, const char *in, size_t in_len)
     return s.len;
 }
 
+void text_print(FILE *out, const char *in)
+{
+    char piece[TEXT_ESCAPE_SIZE(256)];
+    size_t left = strlen(in);
+    while (left > 0) {
+        size_t n = left < 256 ? left : 256;
+        while (n > 200 && left > n && ((unsigned char)in[n] & 0xc0) == 0x80) /* do not cut a character */
+            n--;
+        text_escape(piece, sizeof piece, in, n);
+        fputs(piece, out);
+        in += n;
+        left -= n;
+    }
+}
+
 size_t text_utf8(char *out, size_t out_size, const char *in, size_t in_len, bool *changed)
 {
     struct sink s = {out, out_size, 0};

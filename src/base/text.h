@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Bytes of `out` that hold any result for `n` bytes of input, with the closing NUL. */
 #define TEXT_ESCAPE_SIZE(n) (4 * (n) + 1)
@@ -19,6 +20,9 @@
  * (bidirectional controls, zero width, line separators, tags, byte order mark), of unassigned noncharacters and of
  * invalid UTF-8 becomes \xHH. */
 size_t text_escape(char *out, size_t out_size, const char *in, size_t in_len);
+
+/* Prints `in` so escaped. */
+void text_print(FILE *out, const char *in);
 
 /* For JSON: each byte that is not part of valid UTF-8, and NUL, becomes U+FFFD. *changed (may be NULL) is set to
  * whether that happened. Control characters stay: escaping them is the JSON writer's work. */

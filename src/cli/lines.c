@@ -5,6 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
+#define ROTATION_NS (3 * NS_PER_S / 2)
+
 static int open_log(const char *path)
 {
     /* O_NONBLOCK: never wait for the other end of a FIFO. */
@@ -19,6 +23,7 @@ static void begin(struct lines *l, int fd)
     l->begin = l->end = 0;
     l->position = 0;
     l->skipping = false;
+    l->rotated_ns = 0;
 }
 
 int lines_open(struct lines *l, const char *path)
@@ -87,14 +92,26 @@ bool lines_next(struct lines *l, const char **line, size_t *len)
     }
 }
 
+/* The herald goes on writing to a renamed log until it looks again, at most a second later: it is given that time. */
+static bool still_written(struct lines *l, off_t size)
+{
+    if (l->rotated_ns == 0)
+        l->rotated_ns = clock_now();
+    return size > l->position || clock_now() - l->rotated_ns < ROTATION_NS;
+}
+
 bool lines_follow(struct lines *l)
 {
     struct stat here, there;
     if (stat(l->path, &there) < 0)
         return false;
-    bool same = l->fd >= 0 && fstat(l->fd, &here) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
-    if (same && there.st_size >= l->position)
-        return there.st_size > l->position;
+    if (l->fd >= 0 && fstat(l->fd, &here) == 0) {
+        bool same = here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+        if (same && here.st_size >= l->position)
+            return here.st_size > l->position;
+        if (!same && still_written(l, here.st_size))
+            return here.st_size > l->position;
+    }
     int fd = open_log(l->path);
     if (fd < 0)
         return false;

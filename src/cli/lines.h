@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { LINES_BUFFER = 65536, LINES_LONGEST = 16384 /* of a line; longer ones are passed over */ };
@@ -12,10 +13,11 @@ struct lines {
     const char *path;
     int fd; /* -1: not there yet */
     char buffer[LINES_BUFFER];
-    size_t begin, end; /* unread bytes in the buffer */
-    off_t position;    /* of the file, behind them */
-    bool skipping;     /* within a line that is passed over */
-    size_t malformed;  /* lines passed over because of their length */
+    size_t begin, end;  /* unread bytes in the buffer */
+    off_t position;     /* of the file, behind them */
+    int64_t rotated_ns; /* clock_now() at which the name was first seen to be another file; 0 */
+    bool skipping;      /* within a line that is passed over */
+    size_t malformed;   /* lines passed over because of their length */
 };
 
 /* 0, or -1 with errno; after ENOENT lines_follow() may still find it. */

@@ -19,15 +19,15 @@ bool rescue_is_due(struct rescue *r, struct family *f, int64_t now)
     struct board *b = f->board;
     unsigned waiting = groups_unread(f->gates, f->policy->n_watches) + held(b);
     uint64_t beat = atomic_load_explicit(&b->beat, memory_order_acquire);
-    bool moves = waiting == 0 || beat != r->beat;
+    /* Since when something has waited without the judge moving, as far as these looks can tell: never too early. */
+    if (waiting == 0)
+        r->waiting_since = 0;
+    else if (beat != r->beat || !r->waiting_since)
+        r->waiting_since = now;
     r->beat = beat;
-    if (moves)
-        r->still_since = 0;
-    else if (!r->still_since)
-        r->still_since = now;
     atomic_store(&b->pending, waiting);
     atomic_store(&b->keeper_tick_ns, (uint64_t)now);
-    bool due = r->still_since && now - r->still_since >= f->policy->settings.timeout_ms * NS_PER_MS / 2;
+    bool due = r->waiting_since && now - r->waiting_since >= f->policy->settings.timeout_ms * NS_PER_MS / 2;
     atomic_store(&b->judge_stalled, due);
     return due;
 }

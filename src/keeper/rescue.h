@@ -5,8 +5,8 @@
 #include "keeper/family.h"
 
 struct rescue {
-    uint64_t beat;      /* the judge's heartbeat at the last look */
-    int64_t still_since; /* since when questions wait and it has not moved; 0: it moves */
+    uint64_t beat;         /* the judge's heartbeat at the last look */
+    int64_t waiting_since; /* the first look at which something waited and it had just moved; 0: nothing waits */
 };
 
 /* Looks whether questions wait while the judge stands still. True when it has for half the timeout. Also writes what it

@@ -13,7 +13,8 @@ static char *escaped(const char *s, size_t len)
     return out;
 }
 
-__attribute__((format(printf, 4, 0))) static void add(struct findings *f, struct origin at, bool fatal,
+/* `kind` stands before the message; "" is an error. */
+__attribute__((format(printf, 4, 0))) static void add(struct findings *f, struct origin at, const char *kind,
                                                       const char *format, va_list args)
 {
     CLEAN_FREE char *raw = NULL;
@@ -25,9 +26,10 @@ __attribute__((format(printf, 4, 0))) static void add(struct findings *f, struct
     if (at.line > 0)
         snprintf(line, sizeof line, ":%d", at.line);
 
+    bool fatal = !kind[0];
     struct finding *one = HEAP_APPEND(f);
     *one = (struct finding){.file = at.file, .line = at.line, .fatal = fatal};
-    if (asprintf(&one->text, "%s%s: %s%s", file, line, fatal ? "" : "note: ", message) < 0)
+    if (asprintf(&one->text, "%s%s: %s%s", file, line, kind, message) < 0)
         one->text = heap_check(NULL);
     f->errors += fatal;
 }
@@ -36,7 +38,7 @@ void findings_error(struct findings *f, struct origin at, const char *format, ..
 {
     va_list args;
     va_start(args, format);
-    add(f, at, true, format, args);
+    add(f, at, "", format, args);
     va_end(args);
 }
 
@@ -44,7 +46,15 @@ void findings_note(struct findings *f, struct origin at, const char *format, ...
 {
     va_list args;
     va_start(args, format);
-    add(f, at, false, format, args);
+    add(f, at, "note: ", format, args);
+    va_end(args);
+}
+
+void findings_warning(struct findings *f, struct origin at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(f, at, "warning: ", format, args);
     va_end(args);
 }
 

@@ -1,0 +1,13 @@
+/* What is allowed in a policy and still unwise. */
+#ifndef FILEWARD_CLI_LINT_H
+#define FILEWARD_CLI_LINT_H
+
+#include "policy/policy.h"
+
+/* Adds warnings about a policy without errors: rules that are never reached or past their time, programs that are
+ * missing or that others than root can replace, interpreters allowed to do anything, watched paths that do not exist
+ * or are single files, exclusions that nothing else guards, sets that nobody uses. Looks at the file system.
+ * `now`: seconds since 1970. */
+void lint(const struct policy *p, int64_t now, struct findings *warnings);
+
+#endif
