@@ -30,20 +30,21 @@ wall "only herald/http.c knows microhttpd" 'microhttpd\.h' '^src/herald/http\.c$
 wall "only policy/reader.c knows ini.h" 'ini\.h' '^src/policy/reader\.c$'
 wall "includes are written from the top, never with .." '.*\.\./.*'
 
-# room "WORDS" FOLDER: what is in FOLDER includes itself, include/fileward/ and libc.
+# room "WORDS" FOLDER [ALSO]: what is in FOLDER includes itself, include/fileward/, libc, and what ALSO matches.
 libc='assert|byteswap|ctype|dirent|endian|errno|fcntl|fnmatch|glob|grp|inttypes|limits|pwd|sched|signal|stdalign'
 libc+='|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|(sys|arpa|net|netinet)/[a-z_]+'
 room() {
-    local words=$1 folder=$2 file line text
+    local words=$1 folder=$2 also=${3:-^$} file line text
     [ -d "$folder" ] || return
     while IFS=: read -r file line text; do
         if [[ ! $text =~ include\ *\"(${folder#src/}|fileward)/ && ! $text =~ include\ *\<($libc)\.h\> &&
-            ! "$file $text" =~ ^src/policy/reader\.c\ .*\<ini\.h\> ]]; then
+            ! $text =~ include\ *\"($also)\" && ! "$file $text" =~ ^src/policy/reader\.c\ .*\<ini\.h\> ]]; then
             echo "$file:$line: wall: $words: $text"
             broken=1
         fi
     done < <(grep -rnE --include='*.[ch]' "$directive" "$folder")
 }
-room "policy/ includes nothing but itself, include/fileward/ and libc" src/policy
-room "include/fileward/ includes nothing but itself and libc" include/fileward
+room "policy/ includes nothing but itself, include/fileward/, libc, base/own.h and base/text.h" src/policy \
+    'base/(own|text)\.h'
+room "include/fileward/ includes nothing but itself, base/ and libc" include/fileward 'base/[a-z]+\.h'
 exit $broken

@@ -24,7 +24,7 @@ static char *real_path(const char *path)
 }
 
 /* Replaces the literal beginning of a pattern by its real path. Below `~` that is the homes' work. */
-static void canonicalise(struct pattern *p)
+static void canonicalise(struct pattern *p, struct findings *f)
 {
     if (p->home)
         return;
@@ -35,14 +35,16 @@ static void canonicalise(struct pattern *p)
     char *text = NULL;
     if (asprintf(&text, "%s%s", escaped, p->text + prefix) < 0)
         text = heap_check(NULL);
+    if (glob_literal_prefix(text) == 0 && prefix > 0)
+        findings_error(f, p->at, "`%s` leads to `/`, which is everything", p->text);
     free(p->text);
     p->text = text;
 }
 
-static void canonicalise_list(struct patterns *list)
+static void canonicalise_list(struct patterns *list, struct findings *f)
 {
     for (size_t i = 0; i < list->n; i++)
-        canonicalise(&list->v[i]);
+        canonicalise(&list->v[i], f);
 }
 
 /* Refuses watched paths that lie where nothing can be guarded. */
@@ -70,6 +72,22 @@ static bool watches_homes(const struct policy *p, struct origin *at)
     return false;
 }
 
+/* Why a home cannot be guarded, or NULL; makes its path real on the way. */
+static const char *settle_home(struct home *home, const struct mounts *mounts)
+{
+    const char *type = mounts_type_at(mounts, home->path, strlen(home->path));
+    const char *refusal = type ? mounts_refusal(type) : NULL;
+    if (refusal) /* do not touch it */
+        return refusal;
+    char *real = real_path(home->path);
+    free(home->path);
+    home->path = real;
+    if (strcmp(real, "/") == 0)
+        return "it leads to `/`";
+    type = mounts_type_at(mounts, real, strlen(real));
+    return type ? mounts_refusal(type) : NULL;
+}
+
 /* Real paths for homes; those that cannot be guarded are dropped, and if any watch is on `~` that is told. */
 static void settle_homes(struct policy *p, const struct mounts *mounts, struct findings *f)
 {
@@ -78,17 +96,9 @@ static void settle_homes(struct policy *p, const struct mounts *mounts, struct f
     size_t kept = 0;
     for (size_t i = 0; i < p->n_homes; i++) {
         struct home home = p->homes[i];
-        const char *type = mounts_type_at(mounts, home.path, strlen(home.path));
-        const char *refusal = type ? mounts_refusal(type) : NULL;
-        if (!refusal) {
-            char *real = real_path(home.path);
-            free(home.path);
-            home.path = real;
-            type = mounts_type_at(mounts, real, strlen(real));
-            refusal = type ? mounts_refusal(type) : NULL;
-        }
+        const char *refusal = settle_home(&home, mounts);
         if (refusal && watched)
-            findings_note(f, at, "the home %s is on %s and is not guarded: %s", home.path, type, refusal);
+            findings_note(f, at, "the home %s of uid %u is not guarded: %s", home.path, home.uid, refusal);
         if (refusal)
             free(home.path);
         else
@@ -109,12 +119,12 @@ static void settle(struct policy *p, struct findings *f)
         check_places(path, &mounts, f); /* before any path is touched */
         if (f->errors > before)
             continue;
-        canonicalise_list(path);
-        canonicalise_list(&p->watches[w].exclude);
+        canonicalise_list(path, f);
+        canonicalise_list(&p->watches[w].exclude, f);
         check_places(path, &mounts, f);
     }
     for (int r = 0; r < p->n_rules; r++)
-        canonicalise_list(&p->rules[r].path);
+        canonicalise_list(&p->rules[r].path, f);
     settle_homes(p, &mounts, f);
     mounts_free(&mounts);
 }
@@ -144,6 +154,17 @@ struct policy *policy_load(const char *main_file, struct findings *findings)
 {
     struct policy_sources sources = {.main_file = main_file};
     return policy_load_from(&sources, findings);
+}
+
+bool policy_permitted(const char *main_file)
+{
+    const char *file = main_file ? main_file : "/etc/fileward/fileward.ini";
+    if (access(file, R_OK) == 0 || errno != EACCES)
+        return true;
+    fputs("fileward: not permitted to read ", stderr);
+    text_print(stderr, file);
+    fputs("; run as root\n", stderr);
+    return false;
 }
 
 void findings_print(const struct findings *findings, FILE *out)

@@ -3,6 +3,7 @@
 #ifndef FILEWARD_BASE_LOAD_H
 #define FILEWARD_BASE_LOAD_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "policy/policy.h"
@@ -20,6 +21,9 @@ struct policy *policy_load(const char *main_file, struct findings *findings);
 
 /* As policy_load(), with other sources: for tests. */
 struct policy *policy_load_from(const struct policy_sources *sources, struct findings *findings);
+
+/* Whether the caller may read that file; says so on standard error if not. */
+bool policy_permitted(const char *main_file);
 
 /* One line each. */
 void findings_print(const struct findings *findings, FILE *out);

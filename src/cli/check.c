@@ -1,5 +1,4 @@
 /* fileward check: everything that is wrong with a policy, in one run. */
-#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <string.h>
@@ -74,13 +73,8 @@ static void print_lines(const struct policy *p, const struct findings *findings,
 
 static int check(const struct options *o)
 {
-    const char *file = o->file ? o->file : "/etc/fileward/fileward.ini";
-    if (access(file, R_OK) < 0 && errno == EACCES) {
-        fputs("fileward: not permitted to read ", stderr);
-        text_print(stderr, file);
-        fputs("; run as root\n", stderr);
+    if (!policy_permitted(o->file))
         return EXIT_NOT_PERMITTED;
-    }
     struct findings findings, warnings = {0};
     struct policy *p = policy_load(o->file, &findings);
     if (o->strict && findings.errors == 0)

@@ -184,53 +184,64 @@ static int show(struct viewer *v, const char *path, bool keep_on)
 
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
-struct wishes {
+struct options {
     struct viewer viewer;
     const char *policy, *log;
     bool follow;
 };
 
-static bool read_options(int argc, char **argv, struct wishes *w)
+static int usage(FILE *out)
 {
-    static const struct option options[] = {{"since", required_argument, NULL, 't'},
-                                            {"denied", no_argument, NULL, 'd'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"log", required_argument, NULL, 'l'},
-                                            {0}};
-    bool fine = true;
+    fputs("usage: fileward events [-f] [--since TIME] [--denied] [--json] [-c FILE] [--log FILE]\n"
+          "\n"
+          "Shows what was recorded: the last records of the log, also when the daemon is down. Times are UTC.\n"
+          "  -f            go on as it happens\n"
+          "  --since TIME  all from then on: 10m, 2h, 3d (ago), 04:00 (today) or 2026-11-22T04:00Z\n"
+          "  --denied      only what the policy denies, refused or not\n"
+          "  --json        the lines of the log as they are\n"
+          "  -c FILE       the log of this policy (/etc/fileward/fileward.ini)\n"
+          "  --log FILE    this log\n",
+          out);
+    return out == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+}
+
+/* -1 to go on, or the exit status. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    static const struct option known[] = {
+        {"since", required_argument, NULL, 't'}, {"denied", no_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'},
+        {"log", required_argument, NULL, 'l'},   {"help", no_argument, NULL, 'h'},   {0}};
     optind = 1;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "fc:", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "fc:h", known, NULL)) != -1;) {
         if (c == 'f')
-            w->follow = true;
+            o->follow = true;
         else if (c == 'c')
-            w->policy = optarg;
+            o->policy = optarg;
         else if (c == 'l')
-            w->log = optarg;
+            o->log = optarg;
         else if (c == 'd')
-            w->viewer.denied = true;
+            o->viewer.denied = true;
         else if (c == 'j')
-            w->viewer.json = true;
-        else
-            fine = fine && c == 't' && stamp_parse(optarg, clock_wall(), &w->viewer.since_ns);
+            o->viewer.json = true;
+        else if (c == 'h')
+            return usage(stdout);
+        else if (c != 't' || !stamp_parse(optarg, clock_wall(), &o->viewer.since_ns))
+            return usage(stderr);
     }
-    return fine && optind == argc;
+    return optind < argc ? usage(stderr) : -1;
 }
 
 int cmd_events(int argc, char **argv)
 {
     const char *no_color = getenv("NO_COLOR");
-    struct wishes w = {.viewer = {.out = stdout, .colour = isatty(STDOUT_FILENO) && !(no_color && *no_color)}};
-    if (!read_options(argc, argv, &w)) {
-        fputs("usage: fileward events [-f] [--since TIME] [--denied] [--json] [-c FILE] [--log FILE]; "
-              "TIME is 10m, 2h, 3d, 04:00 or 2026-11-22T04:00Z\n",
-              stderr);
-        return EXIT_USAGE;
-    }
-    if (w.log)
-        return show(&w.viewer, w.log, w.follow);
-    struct places places = places_read(w.policy);
-    int rc = places.log_file ? show(&w.viewer, places.log_file, w.follow) : EXIT_FAILED;
+    struct options o = {.viewer = {.out = stdout, .colour = isatty(STDOUT_FILENO) && !(no_color && *no_color)}};
+    int rc = read_options(argc, argv, &o);
+    if (rc >= 0)
+        return rc;
+    if (o.log)
+        return show(&o.viewer, o.log, o.follow);
+    struct places places = places_read(o.policy);
+    rc = places.log_file ? show(&o.viewer, places.log_file, o.follow) : EXIT_FAILED;
     places_free(&places);
     return rc;
 }

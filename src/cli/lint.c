@@ -249,30 +249,32 @@ static void lint_interpreters(const struct policy *p, struct findings *f)
 
 /* --- watched paths --- */
 
-/* Calls for each existing file that the pattern matches; returns how many there are. */
-static size_t each_match(const struct pattern *pattern, const char *below,
-                         void (*call)(const char *path, const struct pattern *, struct findings *), struct findings *f)
+static bool lint_place(const char *path, const struct pattern *pattern, struct findings *f)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    findings_warning(f, pattern->at,
+                     "path `%s` is a single file: opens of its neighbours are asked about too, and who replaces it "
+                     "is seen late; a directory of its own avoids both",
+                     path);
+    return true;
+}
+
+/* How many files the pattern matches below a glob. Warns when one of them is a single file. */
+static size_t lint_matches(const struct pattern *pattern, const char *below, struct findings *f)
 {
     glob_t found = {0};
     CLEAN_FREE char *text = NULL;
     if (asprintf(&text, "%s%s", below, pattern->text) < 0)
         return 0;
     glob(text, GLOB_NOSORT, NULL, &found);
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        call(found.gl_pathv[i], pattern, f);
+    bool warned = false;
+    for (size_t i = 0; i < found.gl_pathc && !warned; i++)
+        warned = lint_place(found.gl_pathv[i], pattern, f);
     size_t n = found.gl_pathc;
     globfree(&found);
     return n;
-}
-
-static void lint_place(const char *path, const struct pattern *pattern, struct findings *f)
-{
-    struct stat st;
-    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
-        findings_warning(f, pattern->at,
-                         "path `%s` is a single file: opens of its neighbours are asked about too, and who replaces it "
-                         "is seen late; a directory of its own avoids both",
-                         path);
 }
 
 static void lint_paths(const struct policy *p, const struct watch *w, struct findings *f)
@@ -282,10 +284,12 @@ static void lint_paths(const struct policy *p, const struct watch *w, struct fin
         size_t n = 0;
         if (strstr(pattern->text, "**"))
             continue;
-        for (size_t h = 0; pattern->home && h < p->n_homes; h++)
-            n += each_match(pattern, p->homes[h].path, lint_place, f);
+        for (size_t h = 0; pattern->home && h < p->n_homes; h++) {
+            CLEAN_FREE char *home = glob_escape(p->homes[h].path, strlen(p->homes[h].path));
+            n += home ? lint_matches(pattern, home, f) : 0;
+        }
         if (!pattern->home)
-            n = each_match(pattern, "", lint_place, f);
+            n = lint_matches(pattern, "", f);
         if (n == 0)
             findings_warning(f, pattern->at, "path `%s%s` does not exist yet", pattern->home ? "~" : "", pattern->text);
     }

@@ -144,15 +144,28 @@ static int ask(const char *socket, bool as_json)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
+static int usage(FILE *out)
+{
+    fputs("usage: fileward status [-c FILE] [--socket PATH] [--json]\n"
+          "\n"
+          "Says how the running daemon is: health, mode, marks, what was lost, what this kernel cannot do.\n"
+          "  -c FILE        ask the daemon of this policy (/etc/fileward/fileward.ini)\n"
+          "  --socket PATH  ask at this socket\n"
+          "  --json         what the daemon answers, as it is\n",
+          out);
+    return out == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+}
+
 int cmd_status(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {0}};
+    static const struct option known[] = {{"socket", required_argument, NULL, 's'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
     const char *policy = NULL, *socket = NULL;
     bool as_json = false;
     optind = 1;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
         if (c == 'c')
             policy = optarg;
         else if (c == 's')
@@ -160,12 +173,10 @@ int cmd_status(int argc, char **argv)
         else if (c == 'j')
             as_json = true;
         else
-            optind = argc + 1;
+            return usage(c == 'h' ? stdout : stderr);
     }
-    if (optind != argc) {
-        fputs("usage: fileward status [-c FILE] [--socket PATH] [--json]\n", stderr);
-        return EXIT_USAGE;
-    }
+    if (optind < argc)
+        return usage(stderr);
     if (socket)
         return ask(socket, as_json);
     struct places places = places_read(policy);

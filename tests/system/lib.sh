@@ -129,17 +129,23 @@ policy() {
     : >"$T/conf/fileward.ini"
     chmod 600 "$T/conf/fileward.ini"
     if ! grep -q '^\[fileward\]' <<<"$text"; then
-        cat >"$T/conf/fileward.ini" <<END
-[fileward]
-mode = enforce
-listen = $LISTEN
-socket = $SOCKET
-log_file = $LOG
-user = $FILEWARD_UID
-
-END
+        settings >"$T/conf/fileward.ini"
     fi
     printf '%s\n' "$text" >>"$T/conf/fileward.ini"
+}
+
+# settings ["KEY = VALUE"...]: the [fileward] section that tests begin with, with these keys instead of or beside its own;
+# an empty VALUE leaves the key out. For tests that need another: { settings "mode = audit"; cat <<END ... } | policy
+settings() {
+    local -A value=([mode]=enforce [listen]=$LISTEN [socket]=$SOCKET [log_file]=$LOG [user]=$FILEWARD_UID)
+    local line key
+    for line; do
+        value[${line%% *}]=${line#*= }
+    done
+    echo "[fileward]"
+    for key in "${!value[@]}"; do
+        [ -z "${value[$key]}" ] || echo "$key = ${value[$key]}"
+    done
 }
 
 is_gone() {
@@ -180,6 +186,14 @@ wait_for_end() {
     # shellcheck disable=SC2034 # for the tests
     STATUS=$?
     DAEMON=
+}
+
+# guard <<END: with this policy from here on; ends the daemon that runs and forgets its records.
+guard() {
+    policy
+    [ -z "$DAEMON" ] || stop
+    : >"$LOG"
+    start
 }
 
 # role_pid NAME: pid of the keeper, judge, scout, clerk or herald of the daemon; the eldest if there is a spare.
@@ -237,6 +251,16 @@ expect_eperm() {
         fail "should be refused with EPERM, status $status$(hung $status): $*: $OUTPUT"
 }
 
+# expect_busy COMMAND...: it must be released without a decision: EBUSY, or EPERM where the kernel cannot say EBUSY.
+expect_busy() {
+    local status wanted="Device or resource busy"
+    OUTPUT=$(limited "$@" 2>&1 </dev/null)
+    status=$?
+    grep -q '"deny_errno":true' <<<"$(status_json | jq -c .)" || wanted="Operation not permitted"
+    [ $status != 0 ] || fail "should be released, and succeeded: $*"
+    [[ $OUTPUT == *"$wanted"* ]] || fail "should be released with $wanted, status $status$(hung $status): $*: $OUTPUT"
+}
+
 # expect_status STATUS COMMAND...: it must end with exactly that status.
 expect_status() {
     local wanted=$1 status
@@ -268,9 +292,25 @@ record_has() {
 $(tail -n 15 "$LOG" 2>&1)"
 }
 
+# http PATH [CURL ARGUMENTS]: what the daemon answers over TCP.
+http() {
+    local path=$1
+    shift
+    curl -sS --max-time 5 "$@" "http://$LISTEN$path"
+}
+
+status_json() {
+    http /status
+}
+
+# http_status PATH [CURL ARGUMENTS]: the number only.
+http_status() {
+    http "$@" -o /dev/null -w '%{http_code}'
+}
+
 # metric SERIES: its value, e.g. metric 'fileward_marks{watch="a"}'; fails where there is no such series.
 metric() {
-    curl -sS --max-time 5 "http://$LISTEN/metrics" |
+    http /metrics |
         SERIES=$1 awk '{ n = length(ENVIRON["SERIES"]) }
             substr($0, 1, n + 1) == ENVIRON["SERIES"] " " { print substr($0, n + 2); found = 1 }
             END { exit !found }'
@@ -278,6 +318,11 @@ metric() {
 
 metric_is() {
     [ "$(metric "$1" 2>/dev/null)" = "$2" ]
+}
+
+# decided WATCH RULE OP DECISION VERDICT: so often, by the metrics. 0 where that cannot be.
+decided() {
+    metric "fileward_decisions_total{watch=\"$1\",rule=\"$2\",op=\"$3\",decision=\"$4\",verdict=\"$5\"}" || echo 0
 }
 
 # metric_becomes SERIES VALUE: within 5 s.

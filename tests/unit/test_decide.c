@@ -158,9 +158,9 @@ static void test_unknown_and_failed(void **state)
         const char *condition;
         unsigned attributes;
     } cases[] = {
-        {"uid = 5", ATTR_CREDS},       {"uid = owner", ATTR_OWNER}, {"gid = 5", ATTR_GROUPS},
-        {"egid = 5", ATTR_CREDS},      {"exe = /bin/a", ATTR_EXE},  {"loginuid = 5", ATTR_LOGINUID},
-        {"unit = a.service", ATTR_UNIT}, {"path = /w/x", ATTR_PLACE}, {"object = public", ATTR_OWNER},
+        {"uid = 5", ATTR_CREDS},           {"uid = owner", ATTR_OWNER},         {"gid = 5", ATTR_GROUPS},
+        {"egid = 5", ATTR_CREDS},          {"exe = /bin/a", ATTR_EXE},          {"loginuid = 5", ATTR_LOGINUID},
+        {"unit = a.service", ATTR_UNIT},   {"path = /w/x", ATTR_PLACE},         {"object = public", ATTR_OWNER},
         {"parent = /bin/a", ATTR_LINEAGE}, {"ancestor = /bin/a", ATTR_LINEAGE},
     };
     struct fixture x;

@@ -81,7 +81,7 @@ static void test_times_and_colour(void **state)
 {
     (void)state;
     CLEAN_FREE char *text = view((struct viewer){.colour = true}, ACCESS, NULL);
-    assert_int_equal(strncmp(text, "2026-11-22 (UTC)\n04:00:00 \033[33mwould deny\033[0m  read", 52), 0);
+    assert_true(strstr(text, "2026-11-22 (UTC)\n04:00:00 \033[33mwould deny\033[0m  read") == text);
     CLEAN_FREE char *same_day = view((struct viewer){.day = "2026-11-22"}, ACCESS, NULL);
     assert_int_equal(strncmp(same_day, "04:00:00 would deny", 19), 0);
     CLEAN_FREE char *json = view((struct viewer){.json = true, .colour = true}, ACCESS, NULL);
@@ -271,6 +271,7 @@ static void test_usage(void **state)
 {
     (void)state;
     assert_int_equal(events((char[]){"--since"}, (char[]){"yesterday"}, NULL), EXIT_USAGE);
+    assert_int_equal(events((char[]){"--help"}, NULL, NULL), EXIT_SUCCESS);
     assert_int_equal(events((char[]){"--what"}, NULL, NULL), EXIT_USAGE);
     assert_int_equal(events((char[]){"extra"}, NULL, NULL), EXIT_USAGE);
     assert_int_equal(events((char[]){"--log"}, NULL, NULL), EXIT_USAGE);

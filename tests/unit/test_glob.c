@@ -98,8 +98,8 @@ static void test_covers(void **state)
         {"/.ssh/*.pub", true, "/home/b/.ssh/k.pub", true},
         {"/**/x", true, "/home/b/x", true},
     };
-    struct home homes[] = {{1, (char *)"/home/a"}, {2, (char *)"/home/b"}, {0, (char *)"/root"},
-                           {3, (char *)"/root/inner"}};
+    struct home homes[] = {
+        {1, (char *)"/home/a"}, {2, (char *)"/home/b"}, {0, (char *)"/root"}, {3, (char *)"/root/inner"}};
     struct policy p = {.homes = homes, .n_homes = 4};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct pattern pattern = {(char *)cases[i].text, cases[i].home, {"x", 1}};
@@ -154,9 +154,9 @@ static void test_prefix(void **state)
         size_t prefix;
         bool literal, valid;
     } cases[] = {
-        {"/a/b", 4, true, true},      {"/a/b*", 2, false, true},  {"/a*", 0, false, true},
-        {"/a/\\*", 2, false, true},   {"/a/[b", 2, false, false}, {"/a/b\\", 2, false, false},
-        {"/a/**/b", 2, false, true},  {"", 0, true, true},        {"/a/\\\\[b]", 2, false, true},
+        {"/a/b", 4, true, true},        {"/a/b*", 2, false, true},   {"/a*", 0, false, true},
+        {"/a/\\*", 2, false, true},     {"/a/[b", 2, false, false},  {"/a/b\\", 2, false, false},
+        {"/a/**/b", 2, false, true},    {"", 0, true, true},         {"/a/\\\\[b]", 2, false, true},
         {"/a/\\\\[b", 2, false, false}, {"/a[x/]", 0, false, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -182,9 +182,12 @@ static void test_escape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),  cmocka_unit_test(test_covers),
-        cmocka_unit_test(test_thousands_of_homes), cmocka_unit_test(test_hostile_is_bounded),
-        cmocka_unit_test(test_prefix), cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_covers),
+        cmocka_unit_test(test_thousands_of_homes),
+        cmocka_unit_test(test_hostile_is_bounded),
+        cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_escape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,11 +230,13 @@ static void test_several_files(void **state)
     (void)state;
     struct fixture x;
     fixture_open(&x);
-    fixture_file(&x, "main.ini", "[fileward]\nmode = audit\n" W R "uid = 1\n[watch v]\npath = /v\ndefault = deny\n"
-                                 "[rule v/first]\naction = allow\n");
+    fixture_file(&x, "main.ini",
+                 "[fileward]\nmode = audit\n" W R "uid = 1\n[watch v]\npath = /v\ndefault = deny\n"
+                 "[rule v/first]\naction = allow\n");
     fixture_file(&x, "policy.d/20.ini", "[rule w/s]\naction = allow\n[watch w]\nexclude = /w/y\n");
-    fixture_file(&x, "policy.d/10.ini", "[watch w]\npath = /w2\nexclude = /w/x\ndefault = allow\n"
-                                        "[rule w/r]\nuid = 2\n[fileward]\nmode = enforce\n");
+    fixture_file(&x, "policy.d/10.ini",
+                 "[watch w]\npath = /w2\nexclude = /w/x\ndefault = allow\n"
+                 "[rule w/r]\nuid = 2\n[fileward]\nmode = enforce\n");
     fixture_file(&x, "policy.d/README", "not a policy");
     fixture_file(&x, "policy.d/.hidden.ini", "not a policy");
     fixture_file(&x, "run/t.ini", "[rule w/t]\naction = allow\n");
@@ -313,10 +315,14 @@ static void test_examples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_thirty_mistakes),           cmocka_unit_test(test_single_errors),
-        cmocka_unit_test(test_everything_once),           cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_several_files),             cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_hostile_names_are_escaped), cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_thirty_mistakes),
+        cmocka_unit_test(test_single_errors),
+        cmocka_unit_test(test_everything_once),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_several_files),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_hostile_names_are_escaped),
+        cmocka_unit_test(test_examples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

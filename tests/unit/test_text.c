@@ -27,20 +27,23 @@ static void test_escape(void **state)
         {BYTES("\x7f"), "\\x7f"},
         {BYTES("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f"},
         {BYTES("\xe6\x97\xa5\xf0\x9f\x98\x80"), "\xe6\x97\xa5\xf0\x9f\x98\x80"},
-        {BYTES("\xc2\x9b"), "\\xc2\\x9b"},                     /* C1: CSI */
-        {BYTES("\xe2\x80\xae" "cod.exe"), "\\xe2\\x80\\xae" "cod.exe"}, /* right-to-left override */
-        {BYTES("\xe2\x81\xa6"), "\\xe2\\x81\\xa6"},            /* isolate */
-        {BYTES("\xe2\x80\x8b"), "\\xe2\\x80\\x8b"},            /* zero width space */
-        {BYTES("\xe2\x80\xa8"), "\\xe2\\x80\\xa8"},            /* line separator */
-        {BYTES("\xef\xbb\xbf"), "\\xef\\xbb\\xbf"},            /* byte order mark */
-        {BYTES("\xf3\xa0\x81\x81"), "\\xf3\\xa0\\x81\\x81"},   /* tag */
-        {BYTES("\xef\xbf\xbf"), "\\xef\\xbf\\xbf"},            /* noncharacter */
+        {BYTES("\xc2\x9b"), "\\xc2\\x9b"}, /* C1: CSI */
+        {BYTES("\xe2\x80\xae"
+               "cod.exe"),
+         "\\xe2\\x80\\xae"
+         "cod.exe"},                                         /* right-to-left override */
+        {BYTES("\xe2\x81\xa6"), "\\xe2\\x81\\xa6"},          /* isolate */
+        {BYTES("\xe2\x80\x8b"), "\\xe2\\x80\\x8b"},          /* zero width space */
+        {BYTES("\xe2\x80\xa8"), "\\xe2\\x80\\xa8"},          /* line separator */
+        {BYTES("\xef\xbb\xbf"), "\\xef\\xbb\\xbf"},          /* byte order mark */
+        {BYTES("\xf3\xa0\x81\x81"), "\\xf3\\xa0\\x81\\x81"}, /* tag */
+        {BYTES("\xef\xbf\xbf"), "\\xef\\xbf\\xbf"},          /* noncharacter */
         {BYTES("\xff\xfe"), "\\xff\\xfe"},
-        {BYTES("\xc0\xaf"), "\\xc0\\xaf"},                     /* overlong */
+        {BYTES("\xc0\xaf"), "\\xc0\\xaf"}, /* overlong */
         {BYTES("\xe0\x80\xaf"), "\\xe0\\x80\\xaf"},
-        {BYTES("\xed\xa0\x80"), "\\xed\\xa0\\x80"},            /* surrogate */
-        {BYTES("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80"},   /* above U+10FFFF */
-        {BYTES("\xc3"), "\\xc3"},                              /* cut short */
+        {BYTES("\xed\xa0\x80"), "\\xed\\xa0\\x80"},          /* surrogate */
+        {BYTES("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80"}, /* above U+10FFFF */
+        {BYTES("\xc3"), "\\xc3"},                            /* cut short */
         {BYTES("\xe6\x97x"), "\\xe6\\x97x"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -62,7 +65,10 @@ static void test_utf8(void **state)
         {BYTES("a\nb"), "a\nb", false},
         {BYTES("\xc3\xbc"), "\xc3\xbc", false},
         {BYTES("\xff"), "\xef\xbf\xbd", true},
-        {BYTES("a\0b"), "a\xef\xbf\xbd" "b", true},
+        {BYTES("a\0b"),
+         "a\xef\xbf\xbd"
+         "b",
+         true},
         {BYTES("\xe6\x97"), "\xef\xbf\xbd\xef\xbf\xbd", true},
         {BYTES("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", true},
     };

@@ -69,10 +69,10 @@ static void test_homes(void **state)
     snprintf(path, sizeof path, "%s/file", dir);
     fixture_write(path, "", 0);
     struct account v[] = {
-        user("b", 1001, dir, "//b/"),     user("a", 1000, dir, "/a"),      user("again", 1000, dir, "/a/."),
+        user("b", 1001, dir, "//b/"),     user("a", 1000, dir, "/a"),         user("again", 1000, dir, "/a/."),
         user("twice", 1000, dir, "/a"),   user("other", 1002, dir, "/other"), user("low", 500, dir, "/low"),
-        user("none", 1003, dir, "/none"), user("slash", 0, "", "/"),       user("file", 0, dir, "/file"),
-        user("up", 0, dir, "/../tmp"),    user("relative", 0, "", "tmp"),  user("empty", 0, "", ""),
+        user("none", 1003, dir, "/none"), user("slash", 0, "", "/"),          user("file", 0, dir, "/file"),
+        user("up", 0, dir, "/../tmp"),    user("relative", 0, "", "tmp"),     user("empty", 0, "", ""),
         user("r", 0, dir, "/other"),
     };
     struct accounts users = {v, sizeof v / sizeof v[0]};

@@ -1,0 +1,354 @@
+/* fileward explain: what the policy decides, and why. */
+#include "cli/explain.h"
+
+#include <getopt.h>
+#include <grp.h>
+#include <jansson.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/load.h"
+#include "base/own.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/why.h"
+#include "policy/decide.h"
+#include "policy/glob.h"
+#include "policy/users.h"
+#include "policy/values.h"
+
+/* --- the decision, as JSON; lines are made of that --- */
+
+static json_t *text_json(const char *text)
+{
+    size_t size = TEXT_ESCAPE_SIZE(strlen(text));
+    CLEAN_FREE char *escaped = malloc(size);
+    if (!escaped)
+        return NULL;
+    text_escape(escaped, size, text, strlen(text));
+    return json_string(escaped);
+}
+
+static json_t *trial_json(const struct rule *r, const char *result)
+{
+    return json_pack("{s:s, s:o, s:i, s:s}", "rule", r->name, "file", text_json(r->at.file), "line", r->at.line,
+                     "result", result);
+}
+
+/* Tries one rule. Returns whether it decides. */
+static bool try_rule(const struct policy *p, const struct rule *r, const struct portrait *who, enum op op,
+                     json_t *trials)
+{
+    unsigned why = 0;
+    if (!(r->ops & OP_BIT(op))) {
+        json_array_append_new(trials, trial_json(r, "other-op"));
+        return false;
+    }
+    if (rule_try(p, r, &who->subject, &who->object, time(NULL), &why) == TRIAL_HOLDS) {
+        json_array_append_new(trials, trial_json(r, "holds"));
+        return true;
+    }
+    CLEAN_FREE char *words = why_not(p, r, (enum condition)why, who);
+    json_t *trial = trial_json(r, "fails");
+    json_object_set_new(trial, "condition", json_string(condition_name((enum condition)why)));
+    json_object_set_new(trial, "why", json_string(words ? words : ""));
+    json_array_append_new(trials, trial);
+    return false;
+}
+
+/* What one watch says of a place that it covers. */
+static json_t *watch_json(const struct policy *p, int watch, const struct portrait *who, enum op op)
+{
+    const struct watch *w = &p->watches[watch];
+    json_t *trials = json_array();
+    int rule = RULE_DEFAULT;
+    for (int i = w->first_rule; i < w->first_rule + w->rules && rule == RULE_DEFAULT; i++) {
+        if (try_rule(p, &p->rules[i], who, op, trials))
+            rule = i;
+    }
+    const struct rule *r = rule == RULE_DEFAULT ? NULL : &p->rules[rule];
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s, s:o}", "watch", w->name, "mode", mode_name(watch_mode(p, w)), "decision",
+                  action_name(r ? r->action : w->default_action), "rule", rule_name(p, watch, rule), "tried", trials);
+    if (r && r->reason)
+        json_object_set_new(json, "reason", text_json(r->reason));
+    return json;
+}
+
+/* Adds each watch that covers the place, or would if it did not exclude it. */
+static void add_watches(const struct policy *p, const struct portrait *who, enum op op, json_t *watches)
+{
+    for (int i = 0; i < p->n_watches; i++) {
+        const struct watch *w = &p->watches[i];
+        if (!patterns_cover(p, &w->path, who->place))
+            continue;
+        if (patterns_cover(p, &w->exclude, who->place))
+            json_array_append_new(watches, json_pack("{s:s, s:b}", "watch", w->name, "excluded", 1));
+        else
+            json_array_append_new(watches, watch_json(p, i, who, op));
+    }
+}
+
+/* --- lines --- */
+
+static const char *get(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static void print_trial(const json_t *trial)
+{
+    const char *result = get(trial, "result"), *file = get(trial, "file"), *slash = strrchr(file, '/');
+    printf("  %s (%s:%d) ", get(trial, "rule"), slash ? slash + 1 : file,
+           (int)json_integer_value(json_object_get(trial, "line")));
+    if (strcmp(result, "holds") == 0)
+        puts("holds");
+    else if (strcmp(result, "other-op") == 0)
+        puts("does not name this operation");
+    else
+        printf("fails: %s\n", get(trial, "why"));
+}
+
+static void print_watch(const json_t *watch)
+{
+    size_t i;
+    json_t *trial;
+    if (json_object_get(watch, "excluded")) {
+        printf("watch %s: the place is excluded\n", get(watch, "watch"));
+        return;
+    }
+    bool deny = strcmp(get(watch, "decision"), "deny") == 0, audit = strcmp(get(watch, "mode"), "audit") == 0;
+    printf("watch %s, mode %s\n", get(watch, "watch"), get(watch, "mode"));
+    json_array_foreach(json_object_get(watch, "tried"), i, trial) print_trial(trial);
+    printf("  %s by %s", get(watch, "decision"), get(watch, "rule"));
+    if (json_object_get(watch, "reason"))
+        printf(" (%s)", get(watch, "reason"));
+    puts(!deny ? "" : audit ? ": audited, so allowed and recorded" : ": refused");
+}
+
+static void print_lines(const json_t *all)
+{
+    size_t i;
+    json_t *watch;
+    printf("%s of %s by %s\n", get(all, "op"), get(all, "path"), get(all, "exe")[0] ? get(all, "exe") : "(unknown)");
+    json_array_foreach(json_object_get(all, "watches"), i, watch) print_watch(watch);
+    if (!json_is_true(json_object_get(all, "guarded")))
+        puts("not guarded: no watch covers this path");
+}
+
+int explain_decision(const struct policy *p, const struct portrait *who, enum op op, bool json)
+{
+    json_t *watches = json_array(), *watch;
+    bool guarded = false, deny = false;
+    size_t i;
+    add_watches(p, who, op, watches);
+    json_array_foreach(watches, i, watch)
+    {
+        guarded |= !json_object_get(watch, "excluded");
+        deny |= strcmp(get(watch, "decision"), "deny") == 0;
+    }
+    json_t *all =
+        json_pack("{s:o, s:o, s:s, s:b, s:s, s:o}", "path", text_json(who->place), "exe", text_json(who->exe), "op",
+                  op_name(op), "guarded", guarded, "decision", deny ? "deny" : "allow", "watches", watches);
+    if (json) {
+        json_dumpf(all, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        print_lines(all);
+    }
+    json_decref(all);
+    return deny ? EXIT_WOULD_DENY : 0;
+}
+
+/* --- the command --- */
+
+struct options {
+    const char *policy, *path, *exe, *uid, *gid, *egid, *loginuid, *unit, *op, *parent;
+    const char *ancestors[PORTRAIT_ANCESTORS];
+    size_t n_ancestors;
+    bool json;
+};
+
+static int usage(FILE *out)
+{
+    fputs("usage: fileward explain [-c FILE] --path P --exe E [OPTION]...\n"
+          "\n"
+          "Says what the policy decides when program E opens P, with each rule tried and the first condition that "
+          "failed.\n"
+          "  --op OP          read (a directory: list), write, exec or list\n"
+          "  --uid U          number or name; without it, whoever asks\n"
+          "  --gid G          the only group; without it, the groups of the user\n"
+          "  --egid G         the effective group, where it differs\n"
+          "  --loginuid U     who logged in; without it, nobody\n"
+          "  --unit NAME      the unit of the service manager; without it, none\n"
+          "  --parent E       the program of the parent\n"
+          "  --ancestor E     the program of someone further above; may be repeated\n"
+          "  --json           one JSON object instead of lines\n"
+          "Exit status: 0 allowed or not guarded, 5 would be denied.\n",
+          out);
+    return out == stdout ? 0 : EXIT_USAGE;
+}
+
+static bool read_id(const char *option, const char *word, const struct accounts *names, uint32_t *out)
+{
+    struct id_range range = {0, 0};
+    const char *fault = value_ids(word, names, &range);
+    if (!fault && range.low != range.high)
+        fault = "must be one";
+    if (fault) {
+        fprintf(stderr, "fileward: --%s: `", option);
+        text_print(stderr, word);
+        fprintf(stderr, "`: %s\n", fault);
+    }
+    *out = range.low;
+    return !fault;
+}
+
+/* The groups of the user, from the machine's own file. */
+static void add_groups(struct portrait *w, const struct account *user)
+{
+    CLEAN_FILE FILE *file = fopen("/etc/group", "re");
+    for (struct group *g = file ? fgetgrent(file) : NULL; g; g = fgetgrent(file)) {
+        for (char **m = g->gr_mem; *m && w->subject.n_groups < GROUPS_MAX; m++) {
+            if (strcmp(*m, user->name) == 0)
+                w->groups[w->subject.n_groups++] = g->gr_gid;
+        }
+    }
+}
+
+/* Returns false after saying what is wrong. */
+static bool read_ids(const struct options *o, struct portrait *w)
+{
+    struct accounts users, groups;
+    struct subject *s = &w->subject;
+    accounts_read_users("/etc/passwd", &users);
+    accounts_read_groups("/etc/group", &groups);
+    s->fsuid = getuid();
+    bool ok = !o->uid || read_id("uid", o->uid, &users, &s->fsuid);
+    const struct account *user = accounts_by_id(&users, s->fsuid);
+    s->ruid = s->euid = s->fsuid;
+    s->gid = user ? user->gid : 0;
+    if (o->gid)
+        ok = ok && read_id("gid", o->gid, &groups, &s->gid);
+    else if (user)
+        add_groups(w, user);
+    s->egid = s->gid;
+    ok = ok && (!o->egid || read_id("egid", o->egid, &groups, &s->egid));
+    ok = ok && (!o->loginuid || read_id("loginuid", o->loginuid, &users, &s->loginuid));
+    accounts_free(&users);
+    accounts_free(&groups);
+    return ok;
+}
+
+static void note_missing(const char *what, const char *path, const char *consequence)
+{
+    fprintf(stderr, "fileward: note: %s ", what);
+    text_print(stderr, path);
+    fprintf(stderr, " does not exist: %s\n", consequence);
+}
+
+static void add_ancestor(const struct policy *p, struct portrait *w, const char *path)
+{
+    char *real = w->ancestors[w->n_ancestors++];
+    if (!portrait_program(p, path, &w->ancestor_set, real))
+        note_missing("program", path, "compared by name");
+}
+
+/* Draws the portrait that the options describe. Returns false after saying what is wrong. */
+static bool draw(const struct options *o, const struct policy *p, struct portrait *w)
+{
+    portrait_init(w);
+    if (!read_ids(o, w))
+        return false;
+    if (o->unit)
+        snprintf(w->unit, sizeof w->unit, "%s", o->unit);
+    if (!portrait_program(p, o->exe, &w->exe_set, w->exe))
+        note_missing("program", o->exe, "compared by name");
+    if (o->parent) {
+        portrait_program(p, o->parent, &w->parent_set, w->parent);
+        add_ancestor(p, w, o->parent);
+    } else {
+        w->subject.parent = NULL;
+    }
+    for (size_t i = 0; i < o->n_ancestors && w->n_ancestors < PORTRAIT_ANCESTORS; i++)
+        add_ancestor(p, w, o->ancestors[i]);
+    if (!portrait_object(w, o->path))
+        note_missing("path", o->path, "its owner and mode are not known");
+    return true;
+}
+
+static bool read_op(const char *word, bool directory, enum op *op)
+{
+    *op = directory ? OP_LIST : OP_READ;
+    for (int i = 0; word && i < OP_COUNT; i++) {
+        *op = (enum op)i;
+        if (strcmp(word, op_name(*op)) == 0)
+            return true;
+    }
+    if (word)
+        fputs("fileward: --op: it is one of read, write, exec, list\n", stderr);
+    return !word;
+}
+
+static int explain(const struct options *o)
+{
+    if (!policy_permitted(o->policy))
+        return EXIT_NOT_PERMITTED;
+    struct findings findings;
+    struct policy *p = policy_load(o->policy, &findings);
+    struct portrait *who = malloc(sizeof *who);
+    enum op op;
+    int status;
+    if (findings.errors > 0) {
+        findings_print(&findings, stderr);
+        status = EXIT_POLICY;
+    } else if (!who || !draw(o, p, who) || !read_op(o->op, who->is_directory, &op)) {
+        status = EXIT_USAGE;
+    } else {
+        status = explain_decision(p, who, op, o->json);
+    }
+    free(who);
+    findings_free(&findings);
+    policy_free(p);
+    return status;
+}
+
+int cmd_explain(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"path", required_argument, NULL, 'p'},
+        {"exe", required_argument, NULL, 'e'},
+        {"uid", required_argument, NULL, 'u'},
+        {"gid", required_argument, NULL, 'g'},
+        {"egid", required_argument, NULL, 'G'},
+        {"loginuid", required_argument, NULL, 'l'},
+        {"unit", required_argument, NULL, 'U'},
+        {"op", required_argument, NULL, 'o'},
+        {"parent", required_argument, NULL, 'P'},
+        {"ancestor", required_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct options o = {0};
+    struct {
+        int option;
+        const char **field;
+    } fields[] = {{'c', &o.policy}, {'p', &o.path},     {'e', &o.exe},  {'u', &o.uid}, {'g', &o.gid},
+                  {'G', &o.egid},   {'l', &o.loginuid}, {'U', &o.unit}, {'o', &o.op},  {'P', &o.parent}};
+    for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
+        if (c == 'h')
+            return usage(stdout);
+        if (c == '?' || (c == 'a' && o.n_ancestors == PORTRAIT_ANCESTORS))
+            return usage(stderr);
+        if (c == 'a')
+            o.ancestors[o.n_ancestors++] = optarg;
+        o.json |= c == 'j';
+        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+            if (fields[i].option == c)
+                *fields[i].field = optarg;
+        }
+    }
+    return optind < argc || !o.path || !o.exe ? usage(stderr) : explain(&o);
+}
