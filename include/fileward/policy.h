@@ -19,8 +19,8 @@ enum {
 
 /* What a process does to a file. OP_ANY is "read or write, and no rule needed to know which". */
 enum op { OP_READ, OP_WRITE, OP_EXEC, OP_LIST, OP_COUNT, OP_ANY = OP_COUNT };
-#define OP_BIT(op)  (1u << (op))
-#define OPS_ALL     (OP_BIT(OP_COUNT) - 1)
+#define OP_BIT(op) (1u << (op))
+#define OPS_ALL    (OP_BIT(OP_COUNT) - 1)
 
 enum action { ACTION_ALLOW, ACTION_DENY };
 enum mode { MODE_UNSET, MODE_AUDIT, MODE_ENFORCE };
@@ -129,7 +129,7 @@ struct settings {
     char *socket;
     char *log_file;
     bool journal;
-    char *user; /* as written */
+    char *user;        /* as written */
     uint32_t uid, gid; /* UINT32_MAX: the default user does not exist here (a note says so); nothing can run as it */
 };
 

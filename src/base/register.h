@@ -19,7 +19,12 @@ static inline bool file_id_equal(const struct file_id *a, const struct file_id *
     return a->ino == b->ino && a->major == b->major && a->minor == b->minor && a->born_ns == b->born_ns;
 }
 
-enum { REGISTER_ENTRIES_MAX = 1 << 20 };
+enum {
+    REGISTER_ENTRIES_MAX = 1 << 20,
+    /* Directories that are marked only because a guarded name may appear in them stand under this number plus the
+     * watch's, so that they are not taken for guarded. */
+    REGISTER_NEIGHBOURHOOD = 64,
+};
 
 struct reg;
 

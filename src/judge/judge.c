@@ -254,7 +254,7 @@ static void handle(struct judge *j, const struct question *q)
         record = !fold_repeat(&j->fold, &key, q->read_ns);
     }
     if (record)
-        report_gather(&j->report, j->subjects, &j->inquiry, &j->finder, &j->thing, q->fd);
+        report_gather(&j->report, j->subjects, &j->inquiry, &j->finder, &j->thing);
 
     int64_t latency = answer(j, q, o.answer);
 
@@ -337,6 +337,7 @@ struct judge *judge_prepare(const struct judge_setup *setup)
     j->is = *setup;
     j->finder = (struct object_finder){.policy = setup->policy,
                                        .reg = setup->reg,
+                                       .board = setup->board,
                                        .self_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (j->finder.self_fd_dir < 0) {
         fprintf(stderr, "fileward: judge: cannot open /proc/self/fd: is /proc mounted?\n");

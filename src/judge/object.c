@@ -32,10 +32,10 @@ static void set_place(struct thing *t, bool known)
  * directory's and the last component of its name. The name is what the opener's mount tree makes of it and may be a lie:
  * it counts only if, in our own tree, the directory it names is one that this watch marked and the whole name is this
  * inode. */
-static bool place_of_newcomer(const struct object_finder *f, int watch, int fd, struct thing *t)
+static bool place_of_newcomer(const struct object_finder *f, struct thing *t)
 {
     char name[PATH_MAX];
-    size_t len = kernel_name(f, fd, name, sizeof name);
+    size_t len = kernel_name(f, t->fd, name, sizeof name);
     char *slash = len > 0 && name[0] == '/' ? strrchr(name, '/') : NULL;
     if (!slash || slash == name)
         return false;
@@ -51,9 +51,9 @@ static bool place_of_newcomer(const struct object_finder *f, int watch, int fd, 
     if (stat_identity(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st) < 0)
         return false;
     struct file_id parent = file_id_of(&st);
-    uint32_t entry = reg_find(f->reg, watch, &parent);
+    uint32_t entry = reg_find(f->reg, t->watch, &parent);
     if (!entry)
-        entry = reg_find(f->reg, watch + NEIGHBOURHOOD, &parent);
+        entry = reg_find(f->reg, t->watch + REGISTER_NEIGHBOURHOOD, &parent);
     size_t at = entry ? reg_place(f->reg, entry, t->path, sizeof t->path) : 0;
     size_t last = strlen(slash + 1);
     if (at == 0 || at + 1 + last >= sizeof t->path)
@@ -63,9 +63,17 @@ static bool place_of_newcomer(const struct object_finder *f, int watch, int fd, 
     return true;
 }
 
+/* Whether the marks of a watch ask about anything that it does not guard. */
+static bool asks_about_others(const struct object_finder *f, int watch)
+{
+    return f->policy->watches[watch].exclude.n > 0 || atomic_load(&f->board->watch[watch].neighbourhoods) > 0;
+}
+
 void object_find(const struct object_finder *f, int watch, int fd, struct thing *t)
 {
     struct statx st;
+    t->watch = watch;
+    t->fd = fd;
     t->seen = (struct object){.known = ATTR_OWNER};
     t->inside = true;
     t->entry = 0;
@@ -82,27 +90,28 @@ void object_find(const struct object_finder *f, int watch, int fd, struct thing 
     t->seen.gid = st.stx_gid;
     t->seen.mode = st.stx_mode;
     t->entry = reg_find(f->reg, watch, &t->id);
-    if (t->entry)
+    if (t->entry || !asks_about_others(f, watch))
         return;
 
-    bool known = place_of_newcomer(f, watch, fd, t);
-    set_place(t, known);
+    /* What cannot be placed is guarded: it came through a marked directory. */
+    object_place(f, t);
     const struct watch *w = &f->policy->watches[watch];
-    t->inside = !known || (patterns_cover(f->policy, &w->path, t->path) &&
-                           !patterns_cover(f->policy, &w->exclude, t->path));
+    t->inside = !t->seen.place || (patterns_cover(f->policy, &w->path, t->path) &&
+                                   !patterns_cover(f->policy, &w->exclude, t->path));
 }
 
 void object_place(const struct object_finder *f, struct thing *t)
 {
-    if (!(t->seen.known & ATTR_PLACE))
-        set_place(t, reg_place(f->reg, t->entry, t->path, sizeof t->path) > 0);
+    if (t->seen.known & ATTR_PLACE)
+        return;
+    set_place(t, t->entry ? reg_place(f->reg, t->entry, t->path, sizeof t->path) > 0 : place_of_newcomer(f, t));
 }
 
-size_t object_display_name(const struct object_finder *f, struct thing *t, int fd, char *out, size_t size)
+size_t object_display_name(const struct object_finder *f, struct thing *t, char *out, size_t size)
 {
     object_place(f, t);
     if (!t->seen.place)
-        return kernel_name(f, fd, out, size);
+        return kernel_name(f, t->fd, out, size);
     size_t n = strlen(t->seen.place);
     if (n >= size)
         n = size - 1;

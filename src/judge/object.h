@@ -7,15 +7,13 @@
 
 #include "base/register.h"
 #include "fileward/access.h"
-
-/* Register entries of directories that are marked only because a guarded name may appear in them stand under this
- * number plus the watch's, so that they are not taken for guarded. */
-enum { NEIGHBOURHOOD = 64 };
+#include "fileward/board.h"
 
 struct thing {
     struct file_id id;
     bool directory;
     bool inside;       /* guarded in this watch; false: a neighbour or excluded, to be let through */
+    int watch, fd;     /* as asked */
     uint32_t entry;    /* in the register; 0 if it is not there */
     struct object seen; /* what decide() gets; .place points into path */
     char path[PATH_MAX];
@@ -24,17 +22,18 @@ struct thing {
 struct object_finder {
     const struct policy *policy;
     const struct reg *reg;
+    const struct board *board;
     int self_fd_dir; /* /proc/self/fd */
 };
 
 /* Identifies the object behind `fd` and whether watch `watch` guards it. Formats a path only for an inode that the
- * register does not have. */
+ * register does not have, in a watch that has excluded places or neighbours. `fd` stays borrowed by `out`. */
 void object_find(const struct object_finder *f, int watch, int fd, struct thing *out);
 
 /* Fills in the place (ATTR_PLACE), if it has not been. */
 void object_place(const struct object_finder *f, struct thing *t);
 
 /* For a record: the place, else the name as the kernel formats it (unproven). Returns its length. */
-size_t object_display_name(const struct object_finder *f, struct thing *t, int fd, char *out, size_t size);
+size_t object_display_name(const struct object_finder *f, struct thing *t, char *out, size_t size);
 
 #endif

@@ -78,7 +78,7 @@ static void put_ancestor(void *ctx, int32_t pid, const struct process *p)
 }
 
 void report_gather(struct report *r, struct subjects *subjects, struct inquiry *q, const struct object_finder *finder,
-                   struct thing *thing, int object_fd)
+                   struct thing *thing)
 {
     memset(&r->record, 0, sizeof r->record);
     r->used = 0;
@@ -93,7 +93,7 @@ void report_gather(struct report *r, struct subjects *subjects, struct inquiry *
     rec->object_major = thing->id.major;
     rec->object_minor = thing->id.minor;
     rec->object_ino = thing->id.ino;
-    rec->path = put(r, path, object_display_name(finder, thing, object_fd, path, sizeof path));
+    rec->path = put(r, path, object_display_name(finder, thing, path, sizeof path));
 }
 
 void report_finish(struct report *r)

@@ -15,7 +15,7 @@ struct report {
 
 /* Fills everything that names subject and object. */
 void report_gather(struct report *r, struct subjects *subjects, struct inquiry *inquiry,
-                   const struct object_finder *finder, struct thing *thing, int object_fd);
+                   const struct object_finder *finder, struct thing *thing);
 
 /* Sets record.size. Call last, before ring_push(). */
 void report_finish(struct report *r);

@@ -95,26 +95,27 @@ static int open_file(const char *path, bool any_owner, const struct reader_handl
 
 bool reader_load(const char *path, bool any_owner, const struct reader_handler *h, struct content *out)
 {
+    struct stat st;
     *out = (struct content){NULL, 0};
     CLEAN_FD int fd = open_file(path, any_owner, h);
     if (fd < 0)
         return false;
-    CLEAN_FREE char *bytes = heap_check(malloc(READER_FILE_MAX + 2));
-    size_t size = 0;
-    while (size <= READER_FILE_MAX) {
-        ssize_t n = read(fd, bytes + size, READER_FILE_MAX + 1 - size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
+    if (fstat(fd, &st) < 0) {
+        problem(h, 0, "cannot be read: %s", strerror(errno));
+        return false;
+    }
+    size_t room = (size_t)st.st_size + 1, size = 0; /* one more, to see that it ends there */
+    CLEAN_FREE char *bytes = heap_check(malloc(room + 1));
+    for (ssize_t n = 1; n != 0 && size < room;) {
+        n = read(fd, bytes + size, room - size);
+        if (n < 0 && errno != EINTR) {
             problem(h, 0, "cannot be read: %s", strerror(errno));
             return false;
         }
-        if (n == 0)
-            break;
-        size += (size_t)n;
+        size += n > 0 ? (size_t)n : 0;
     }
-    if (size > READER_FILE_MAX) {
-        problem(h, 0, "is too large; a policy has at most %d bytes", READER_FILE_MAX);
+    if (size == room || size > READER_FILE_MAX) {
+        problem(h, 0, "grew while it was read; try again");
         return false;
     }
     bytes[size] = '\0';

@@ -79,7 +79,8 @@ const char *words_split(const char *value, struct words *out)
         while (i < len && !is_blank(value[i]) && value[i] != '"')
             i++;
         if (i < len && value[i] == '"')
-            return "a quote in the middle of a word: put the whole word in quotes, and a backslash before each quote in it";
+            return "a quote in the middle of a word: put the whole word in quotes, and a backslash before each quote "
+                   "in it";
         *HEAP_APPEND(out) = heap_copy(value + start, i - start);
     }
     return NULL;

@@ -11,7 +11,6 @@
 
 enum {
     PER_USER_MAX = 100000,  /* a user must not fill the kernel's memory with marks */
-    NEIGHBOURHOOD = 64,     /* see judge/object.h: register number of directories that are not themselves guarded */
     TOLD_MAX = 1000,        /* records about what stays unguarded, for each watch; more are only counted */
 };
 
@@ -80,24 +79,27 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
         marks_unguarded(m, path, "its owner has more than 100000 files there");
         return false;
     }
-    uint64_t mask = questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0);
-    if (!mark(m, n, path, mask))
+    /* Into the register before the mark: from then on the judge is asked, and must know the place. With a full register
+     * it is guarded all the same, its place taken from its name at each question. */
+    bool first = !n->entry;
+    if (first)
+        n->entry = reg_add(m->is->reg, m->watch, &n->id, parent, parent ? name : path);
+    if (!mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0)))
         return false;
-    if (n->entry)
-        return true;
-    /* With a full register it is guarded all the same, its place taken from its name at each question. */
-    n->entry = reg_add(m->is->reg, m->watch, &n->id, parent, parent ? name : path);
-    atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
+    if (first)
+        atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
     return true;
 }
 
 bool marks_neighbourhood(struct marks *m, const struct node *dir, const char *path)
 {
-    if (reg_find(m->is->reg, m->watch + NEIGHBOURHOOD, &dir->id))
+    if (reg_find(m->is->reg, m->watch + REGISTER_NEIGHBOURHOOD, &dir->id))
         return true;
+    /* Before the mark: from then on the judge is asked about neighbours, and must know that they are. */
+    reg_add(m->is->reg, m->watch + REGISTER_NEIGHBOURHOOD, &dir->id, 0, path);
+    atomic_fetch_add(&m->is->board->watch[m->watch].neighbourhoods, 1);
     if (!mark(m, dir, path, questions(m) | FAN_EVENT_ON_CHILD))
         return false;
-    reg_add(m->is->reg, m->watch + NEIGHBOURHOOD, &dir->id, 0, path);
     atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
     return true;
 }

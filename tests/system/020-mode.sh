@@ -8,9 +8,7 @@ done
 
 # with MASTER: the same three watches below that master switch. No MASTER: the key is not there, which means audit.
 with() {
-    {
-        settings "mode = ${1:-}"
-        cat <<END
+    guard "mode = ${1:-}" <<END
 [watch a]
 path = $T/guarded/a
 default = deny
@@ -23,7 +21,6 @@ mode = enforce
 path = $T/guarded/u
 default = deny
 END
-    } | guard
 }
 
 with enforce

@@ -15,7 +15,7 @@ over_socket() {
 }
 
 # A number, which no account has: its group is the same number.
-{ settings "user = 60842" && echo "$watch"; } | guard
+guard "user = 60842" <<<"$watch"
 for role in judge scout herald; do
     assert_equal "$(ids $role)" "60842 60842 60842 60842 60842 60842 60842 60842 " "$role"
 done
@@ -28,8 +28,7 @@ assert_equal "$(http_status /healthz)" 200
 cp /etc/passwd "$T/passwd"
 echo 'fileward-test:x:60843:60844::/nonexistent:/usr/sbin/nologin' >>"$T/passwd"
 mount --bind "$T/passwd" /etc/passwd
-{ settings "user = fileward-test" "log_file = $T/elsewhere/records" "socket = $T/elsewhere/socket" && echo "$watch"; } |
-    policy
+policy "user = fileward-test" "log_file = $T/elsewhere/records" "socket = $T/elsewhere/socket" <<<"$watch"
 stop
 start
 for role in judge scout herald; do
@@ -41,7 +40,7 @@ record_has '.watch == "w" and .verdict == "deny"'
 assert_equal "$(over_socket /healthz)" ok
 
 # off: no port, and everything else.
-{ settings "listen = off" && echo "$watch"; } | guard
+guard "listen = off" <<<"$watch"
 expect_status 7 http /healthz
 assert_equal "$(over_socket /healthz)" ok
 expect_eperm cat "$T/guarded/file"
@@ -52,6 +51,6 @@ addresses=(127.0.0.2)
 [ ! -e /proc/net/if_inet6 ] || ! grep -q ' lo$' /proc/net/if_inet6 || addresses+=("[::1]")
 for address in "${addresses[@]}"; do
     LISTEN=$address:${LISTEN##*:}
-    { settings "listen = $LISTEN" && echo "$watch"; } | guard
+    guard "listen = $LISTEN" <<<"$watch"
     assert_equal "$(http_status /healthz -H "Host: localhost")" 200 "$address"
 done

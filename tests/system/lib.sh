@@ -122,20 +122,20 @@ free_port() {
 
 # --- the daemon -------------------------------------------------------------------------------------------------------
 
-# policy <<END: writes the policy; without a [fileward] section of its own it gets one that enforces.
+# policy ["KEY = VALUE"...] <<END: writes the policy; without a [fileward] section of its own it gets one that enforces,
+# with these keys instead of or beside the usual ones.
 policy() {
     local text
     text=$(cat)
     : >"$T/conf/fileward.ini"
     chmod 600 "$T/conf/fileward.ini"
     if ! grep -q '^\[fileward\]' <<<"$text"; then
-        settings >"$T/conf/fileward.ini"
+        settings "$@" >"$T/conf/fileward.ini"
     fi
     printf '%s\n' "$text" >>"$T/conf/fileward.ini"
 }
 
-# settings ["KEY = VALUE"...]: the [fileward] section that tests begin with, with these keys instead of or beside its own;
-# an empty VALUE leaves the key out. For tests that need another: { settings "mode = audit"; cat <<END ... } | policy
+# settings ["KEY = VALUE"...]: the [fileward] section of tests. An empty VALUE leaves a key out.
 settings() {
     local -A value=([mode]=enforce [listen]=$LISTEN [socket]=$SOCKET [log_file]=$LOG [user]=$FILEWARD_UID)
     local line key
@@ -188,16 +188,17 @@ wait_for_end() {
     DAEMON=
 }
 
-# guard <<END: with this policy from here on; ends the daemon that runs and forgets its records.
+# guard ["KEY = VALUE"...] <<END: with this policy from here on; ends the daemon that runs and forgets its records.
 guard() {
-    policy
+    policy "$@"
     [ -z "$DAEMON" ] || stop
-    : >"$LOG"
+    [ ! -e "$LOG" ] || : >"$LOG"
     start
 }
 
 # role_pid NAME: pid of the keeper, judge, scout, clerk or herald of the daemon; the eldest if there is a spare.
 role_pid() {
+    [ "$DAEMON" ] || fail "there is no daemon"
     if [ "$1" = keeper ]; then
         echo "$DAEMON"
     else

@@ -7,7 +7,8 @@
  *   thread UID PATH   in a thread that alone changed its user
  *   leaderless PATH   in a thread whose process's first thread has ended
  *   lease PATH        takes a write lease, says "leased", holds it until its input ends
- *   many N PATH       N times; says how many were opened and how many refused */
+ *   many N PATH       N times (0: until SIGTERM); says how many were opened, refused (EPERM), released (EBUSY) or
+ *                     failed otherwise, and how many milliseconds the longest took */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -20,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static int say(int fd, const char *path)
@@ -171,16 +173,35 @@ static int lease(const char *path)
     return 0;
 }
 
+static volatile sig_atomic_t enough;
+
+static void on_term(int signal_number)
+{
+    (void)signal_number;
+    enough = 1;
+}
+
+static long milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static int many(const char *times, const char *path)
 {
-    long opened = 0, refused = 0;
-    for (long i = strtol(times, NULL, 10); i > 0; i--) {
+    long n[4] = {0}, longest = 0, limit = strtol(times, NULL, 10);
+    signal(SIGTERM, on_term);
+    for (long i = 0; !enough && (limit == 0 || i < limit); i++) {
+        long begin = milliseconds();
         int fd = open(path, O_RDONLY);
+        n[fd >= 0 ? 0 : errno == EPERM ? 1 : errno == EBUSY ? 2 : 3]++;
         if (fd >= 0)
             close(fd);
-        *(fd < 0 ? &refused : &opened) += 1;
+        long took = milliseconds() - begin;
+        longest = took > longest ? took : longest;
     }
-    printf("%ld opened, %ld refused\n", opened, refused);
+    printf("opened %ld refused %ld released %ld failed %ld longest %ld\n", n[0], n[1], n[2], n[3], longest);
     return 0;
 }
 
