@@ -1,6 +1,6 @@
 /* The policy: what a file of section 4 of the design says, checked and compiled. Plain data, no kernel.
  * Built by policy_read(), freed by policy_free(); every pointer below belongs to the policy. Read-only after loading,
- * with one exception: whoever loads it replaces pattern texts by their canonical form (policy_canonicalise()). */
+ * with one exception: base/load.c replaces the texts of path patterns by their canonical form. */
 #ifndef FILEWARD_POLICY_H
 #define FILEWARD_POLICY_H
 

@@ -99,6 +99,11 @@ static void say_question(FILE *f, const json_t *o, struct sentence_style style)
         say(f, o, "rule");
         return;
     }
+    if (json_is_null(json_object_get(subject, "pid"))) { /* answered before anyone looked */
+        fprintf(f, "%swatch ", gap);
+        say(f, o, "watch");
+        return;
+    }
     fputs(gap, f);
     say(f, json_object_get(o, "object"), "path");
     fprintf(f, "%sby ", gap);

@@ -1,6 +1,7 @@
 /* fileward explain: what the policy decides, and why. */
 #include "cli/explain.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <grp.h>
 #include <jansson.h>
@@ -11,6 +12,7 @@
 #include "base/own.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/live.h"
 #include "cli/why.h"
 #include "policy/decide.h"
 #include "policy/glob.h"
@@ -112,15 +114,15 @@ static void print_trial(const json_t *trial)
 
 static void print_watch(const json_t *watch)
 {
-    size_t i;
-    json_t *trial;
+    const json_t *tried = json_object_get(watch, "tried");
     if (json_object_get(watch, "excluded")) {
         printf("watch %s: the place is excluded\n", get(watch, "watch"));
         return;
     }
     bool deny = strcmp(get(watch, "decision"), "deny") == 0, audit = strcmp(get(watch, "mode"), "audit") == 0;
     printf("watch %s, mode %s\n", get(watch, "watch"), get(watch, "mode"));
-    json_array_foreach(json_object_get(watch, "tried"), i, trial) print_trial(trial);
+    for (size_t i = 0; i < json_array_size(tried); i++)
+        print_trial(json_array_get(tried, i));
     printf("  %s by %s", get(watch, "decision"), get(watch, "rule"));
     if (json_object_get(watch, "reason"))
         printf(" (%s)", get(watch, "reason"));
@@ -129,22 +131,21 @@ static void print_watch(const json_t *watch)
 
 static void print_lines(const json_t *all)
 {
-    size_t i;
-    json_t *watch;
+    const json_t *watches = json_object_get(all, "watches");
     printf("%s of %s by %s\n", get(all, "op"), get(all, "path"), get(all, "exe")[0] ? get(all, "exe") : "(unknown)");
-    json_array_foreach(json_object_get(all, "watches"), i, watch) print_watch(watch);
+    for (size_t i = 0; i < json_array_size(watches); i++)
+        print_watch(json_array_get(watches, i));
     if (!json_is_true(json_object_get(all, "guarded")))
         puts("not guarded: no watch covers this path");
 }
 
 int explain_decision(const struct policy *p, const struct portrait *who, enum op op, bool json)
 {
-    json_t *watches = json_array(), *watch;
+    json_t *watches = json_array();
     bool guarded = false, deny = false;
-    size_t i;
     add_watches(p, who, op, watches);
-    json_array_foreach(watches, i, watch)
-    {
+    for (size_t i = 0; i < json_array_size(watches); i++) {
+        const json_t *watch = json_array_get(watches, i);
         guarded |= !json_object_get(watch, "excluded");
         deny |= strcmp(get(watch, "decision"), "deny") == 0;
     }
@@ -164,7 +165,7 @@ int explain_decision(const struct policy *p, const struct portrait *who, enum op
 /* --- the command --- */
 
 struct options {
-    const char *policy, *path, *exe, *uid, *gid, *egid, *loginuid, *unit, *op, *parent;
+    const char *policy, *path, *pid, *exe, *uid, *gid, *egid, *loginuid, *unit, *op, *parent;
     const char *ancestors[PORTRAIT_ANCESTORS];
     size_t n_ancestors;
     bool json;
@@ -173,6 +174,7 @@ struct options {
 static int usage(FILE *out)
 {
     fputs("usage: fileward explain [-c FILE] --path P --exe E [OPTION]...\n"
+          "       fileward explain [-c FILE] --path P --pid PID [--op OP] [--json]\n"
           "\n"
           "Says what the policy decides when program E opens P, with each rule tried and the first condition that "
           "failed.\n"
@@ -255,12 +257,11 @@ static void add_ancestor(const struct policy *p, struct portrait *w, const char 
         note_missing("program", path, "compared by name");
 }
 
-/* Draws the portrait that the options describe. Returns false after saying what is wrong. */
-static bool draw(const struct options *o, const struct policy *p, struct portrait *w)
+/* Who asks, as the options describe it. Returns 0, or the exit status after saying what is wrong. */
+static int draw_subject(const struct options *o, const struct policy *p, struct portrait *w)
 {
-    portrait_init(w);
     if (!read_ids(o, w))
-        return false;
+        return EXIT_USAGE;
     if (o->unit)
         snprintf(w->unit, sizeof w->unit, "%s", o->unit);
     if (!portrait_program(p, o->exe, &w->exe_set, w->exe))
@@ -273,9 +274,28 @@ static bool draw(const struct options *o, const struct policy *p, struct portrai
     }
     for (size_t i = 0; i < o->n_ancestors && w->n_ancestors < PORTRAIT_ANCESTORS; i++)
         add_ancestor(p, w, o->ancestors[i]);
-    if (!portrait_object(w, o->path))
+    return 0;
+}
+
+static int draw_process(const char *pid, const struct policy *p, struct portrait *w)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(pid, &end, 10);
+    if (*end || errno || n < 1 || n > INT32_MAX) {
+        fputs("fileward: --pid: it is the number of a process\n", stderr);
+        return EXIT_USAGE;
+    }
+    return portrait_process(p, (int32_t)n, w);
+}
+
+static int draw(const struct options *o, const struct policy *p, struct portrait *w)
+{
+    portrait_init(w);
+    int status = o->pid ? draw_process(o->pid, p, w) : draw_subject(o, p, w);
+    if (status == 0 && !portrait_object(w, o->path))
         note_missing("path", o->path, "its owner and mode are not known");
-    return true;
+    return status;
 }
 
 static bool read_op(const char *word, bool directory, enum op *op)
@@ -297,45 +317,45 @@ static int explain(const struct options *o)
         return EXIT_NOT_PERMITTED;
     struct findings findings;
     struct policy *p = policy_load(o->policy, &findings);
-    struct portrait *who = malloc(sizeof *who);
+    CLEAN_FREE struct portrait *who = malloc(sizeof *who);
     enum op op;
-    int status;
+    int status = who ? 0 : EXIT_FAILED;
     if (findings.errors > 0) {
         findings_print(&findings, stderr);
         status = EXIT_POLICY;
-    } else if (!who || !draw(o, p, who) || !read_op(o->op, who->is_directory, &op)) {
-        status = EXIT_USAGE;
-    } else {
-        status = explain_decision(p, who, op, o->json);
     }
-    free(who);
+    if (status == 0)
+        status = draw(o, p, who);
+    if (status == 0)
+        status = read_op(o->op, who->is_directory, &op) ? explain_decision(p, who, op, o->json) : EXIT_USAGE;
     findings_free(&findings);
     policy_free(p);
     return status;
 }
 
+/* One of program and process, and nothing about the process that it knows better itself. */
+static bool options_agree(const struct options *o)
+{
+    bool described = o->exe || o->uid || o->gid || o->egid || o->loginuid || o->unit || o->parent || o->n_ancestors;
+    return o->path && (o->pid ? !described : o->exe != NULL);
+}
+
 int cmd_explain(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"path", required_argument, NULL, 'p'},
-        {"exe", required_argument, NULL, 'e'},
-        {"uid", required_argument, NULL, 'u'},
-        {"gid", required_argument, NULL, 'g'},
-        {"egid", required_argument, NULL, 'G'},
-        {"loginuid", required_argument, NULL, 'l'},
-        {"unit", required_argument, NULL, 'U'},
-        {"op", required_argument, NULL, 'o'},
-        {"parent", required_argument, NULL, 'P'},
-        {"ancestor", required_argument, NULL, 'a'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"path", required_argument, NULL, 'p'},     {"exe", required_argument, NULL, 'e'},
+        {"pid", required_argument, NULL, 'i'},      {"uid", required_argument, NULL, 'u'},
+        {"gid", required_argument, NULL, 'g'},      {"egid", required_argument, NULL, 'G'},
+        {"loginuid", required_argument, NULL, 'l'}, {"unit", required_argument, NULL, 'U'},
+        {"op", required_argument, NULL, 'o'},       {"parent", required_argument, NULL, 'P'},
+        {"ancestor", required_argument, NULL, 'a'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},           {0},
     };
     struct options o = {0};
     struct {
         int option;
         const char **field;
-    } fields[] = {{'c', &o.policy}, {'p', &o.path},     {'e', &o.exe},  {'u', &o.uid}, {'g', &o.gid},
+    } fields[] = {{'c', &o.policy}, {'p', &o.path},     {'e', &o.exe},  {'i', &o.pid}, {'u', &o.uid},   {'g', &o.gid},
                   {'G', &o.egid},   {'l', &o.loginuid}, {'U', &o.unit}, {'o', &o.op},  {'P', &o.parent}};
     for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
         if (c == 'h')
@@ -350,5 +370,5 @@ int cmd_explain(int argc, char **argv)
                 *fields[i].field = optarg;
         }
     }
-    return optind < argc || !o.path || !o.exe ? usage(stderr) : explain(&o);
+    return optind < argc || !options_agree(&o) ? usage(stderr) : explain(&o);
 }

@@ -130,7 +130,7 @@ static void lint_shadowed(const struct policy *p, const struct watch *w, struct 
                 first = first ? first : &p->rules[j];
             }
         }
-        if (!left)
+        if (first && !left)
             findings_warning(f, r->at, "[rule %s] is never reached: %s (%s:%d) comes first and holds whenever it would",
                              r->name, first->name, first->at.file, first->at.line);
     }

@@ -68,9 +68,10 @@ static void put_number(json_t *o, const char *key, uint64_t n)
     put(o, key, json_integer((json_int_t)(n > INT64_MAX ? INT64_MAX : n)));
 }
 
-static void put_id(json_t *o, const char *key, uint32_t id)
+/* Of a process that is not known, 0 would be root. */
+static void put_id(const struct telling *t, json_t *o, const char *key, uint32_t id)
 {
-    put(o, key, id == UINT32_MAX ? NULL : json_integer(id));
+    put(o, key, t->r->pid <= 0 || id == UINT32_MAX ? NULL : json_integer(id));
 }
 
 static void put_pid(json_t *o, const char *key, int32_t pid)
@@ -218,11 +219,11 @@ static json_t *subject_json(struct telling *t)
     put_pid(o, "tid", r->tid);
     put_text(t, o, "exe", r->exe, CUT_EXE);
     put_device(o, "exe_dev", "exe_ino", r->exe_major, r->exe_minor, r->exe_ino);
-    put_id(o, "uid", r->uid);
-    put_id(o, "ruid", r->ruid);
-    put_id(o, "gid", r->gid);
-    put_id(o, "egid", r->egid);
-    put_id(o, "loginuid", r->loginuid);
+    put_id(t, o, "uid", r->uid);
+    put_id(t, o, "ruid", r->ruid);
+    put_id(t, o, "gid", r->gid);
+    put_id(t, o, "egid", r->egid);
+    put_id(t, o, "loginuid", r->loginuid);
     put_text(t, o, "comm", r->comm, CUT_COMM);
     put_text(t, o, "unit", r->unit, CUT_UNIT);
     put(o, "flags", flags_json(r->flags));
@@ -245,7 +246,8 @@ static void tell_question(struct telling *t, json_t *o)
     put(o, "object", object_json(t));
     put(o, "subject", subject_json(t));
     put_policy(t, o);
-    put_number(o, "count", t->repeat ? t->repeat->count : 1);
+    uint64_t count = t->repeat ? t->repeat->count : t->r->count;
+    put_number(o, "count", count ? count : 1);
     if (t->repeat)
         put_number(o, "repeat_of", t->r->seq);
 }

@@ -274,6 +274,12 @@ static int run(struct keeper *k, const struct policy *p)
         fprintf(stderr, "fileward: the policy has no [watch ...]: there is nothing to guard\n");
         return EXIT_POLICY;
     }
+    if (p->settings.uid == UINT32_MAX) {
+        fprintf(stderr, "fileward: there is no user `%s`: make it (useradd --system --no-create-home --shell "
+                        "/usr/sbin/nologin %s), or set `user` in [fileward] to a number that nobody has\n",
+                p->settings.user, p->settings.user);
+        return EXIT_POLICY;
+    }
     setpriority(PRIO_PROCESS, 0, -10); /* whoever opens a file waits for us; scout and herald give it back */
     if (groups_create(p, f->gates, &features) < 0 || files_open(p, &f->files) < 0 || family_prepare(f) < 0 ||
         prepare_signals(k) < 0)

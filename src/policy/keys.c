@@ -1,4 +1,7 @@
 /* Every key has a row in a table: its name, how its words are taken, and into which field. */
+#include <stdio.h>
+#include <string.h>
+
 #include "policy/findings.h"
 #include "policy/parse.h"
 #include "policy/suggest.h"
@@ -127,7 +130,7 @@ static void report_again(struct parse *x, const struct entry *e, const struct en
     if (e->header == first->header)
         findings_error(x->findings, e->at, "`%s` stands twice in this section, first on line %d", e->key,
                        first->at.line);
-    else if (e->at.file != first->at.file)
+    else if (e->at.file != first->at.file && strcmp(e->value, first->value) != 0)
         findings_note(x->findings, e->at, "`%s = %s` replaces `%s` of %s:%d", e->key, e->value, first->value,
                       first->at.file, first->at.line);
 }

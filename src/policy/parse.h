@@ -19,7 +19,8 @@ struct parse {
     struct sections sections;
     struct accounts users, groups;
     struct set *sets; /* one for each of policy->sets */
-    char **bytes;     /* all contents in a row, for the caller; may be NULL */
+    bool too_many_programs;
+    char **bytes; /* all contents in a row, for the caller; may be NULL */
     size_t *size;
 };
 

@@ -203,8 +203,11 @@ static void read_directory(struct parse *x, const char *path, bool temporary, bo
     int n = scandir(path, &found, is_policy_name, by_bytes);
     if (n < 0 && errno != ENOENT) {
         int why = errno;
-        findings_error(x->findings, (struct origin){add_file(x->policy, heap_string(path)), 0}, "cannot be listed: %s",
-                       strerror(why));
+        struct origin at = {add_file(x->policy, heap_string(path)), 0};
+        if (temporary && why == EACCES) /* someone else than root checks a policy */
+            findings_note(x->findings, at, "temporary rules were left out: %s", strerror(why));
+        else
+            findings_error(x->findings, at, "cannot be listed: %s", strerror(why));
     }
     for (int i = 0; i < n; i++) {
         char *file = NULL;

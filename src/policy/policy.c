@@ -92,18 +92,6 @@ const char *condition_name(enum condition c)
     return names[c];
 }
 
-const char *guard_name(enum guard g)
-{
-    static const char *const names[] = {"open", "open+read", "open+write"};
-    return names[g];
-}
-
-const char *log_level_name(enum log_level l)
-{
-    static const char *const names[] = {"none", "deny", "all"};
-    return names[l];
-}
-
 const char *rule_name(const struct policy *p, int watch, int rule)
 {
     static char name[NAME_MAX_LEN + sizeof "/default"];

@@ -31,19 +31,17 @@ struct policy_sources {
 
 /* Reads everything `src` names. Returns a policy even when there are errors (as far as it was understood, so that
  * `status` can find the socket); nothing may run on it unless findings->errors is 0. Never NULL: without memory the
- * process says so and ends, since only commands and throw-away children read policies. Caller frees both. `contents` and `size`, if not NULL, receive all bytes read, in order (for the policy's hash);
- * caller frees *contents. */
+ * process says so and ends, since only commands and throw-away children read policies. Caller frees both. `contents`
+ * and `size`, if not NULL, receive all bytes read, in order (for the policy's hash); caller frees *contents. */
 struct policy *policy_read(const struct policy_sources *src, struct findings *findings, char **contents, size_t *size);
 void policy_free(struct policy *p);
 void policy_drop_last_rule(struct policy *p); /* for the parser: frees it and counts it off */
 void findings_free(struct findings *f);
 
-const char *op_name(enum op op);              /* "read" ... "any" */
-const char *action_name(enum action a);       /* "allow", "deny" */
-const char *mode_name(enum mode m);           /* "audit", "enforce" */
-const char *condition_name(enum condition c); /* "exe", "uid" ... as written in a policy */
-const char *guard_name(enum guard g);
-const char *log_level_name(enum log_level l);
+const char *op_name(enum op op);                                    /* "read" ... "any" */
+const char *action_name(enum action a);                             /* "allow", "deny" */
+const char *mode_name(enum mode m);                                 /* "audit", "enforce" */
+const char *condition_name(enum condition c);                       /* "exe", "uid" ... as written in a policy */
 const char *rule_name(const struct policy *p, int watch, int rule); /* "ssh/tools"; RULE_DEFAULT gives "ssh/default"
     from a static buffer that the next call overwrites */
 

@@ -126,6 +126,8 @@ void take_user(struct parse *x, const struct key *key, void *field, const struct
     const char *fault = value_ids(words->v[0], &x->users, &id);
     if (!fault && id.low != id.high)
         fault = "must be one user";
+    if (!fault && id.low == 0)
+        fault = "must not be root: the roles would keep root's files";
     if (fault) {
         bad_value(x, e, words->v[0], fault);
         return;
@@ -218,8 +220,10 @@ static void add_program(struct parse *x, struct program_list *list, const struct
     while (i < p->n_programs && strcmp(p->programs[i].text, text) != 0)
         i++;
     if (i == PROGRAMS_MAX) {
-        findings_error(x->findings, e->at, "%s: too many programs; a policy has at most %d different ones", e->key,
-                       PROGRAMS_MAX);
+        if (!x->too_many_programs)
+            findings_error(x->findings, e->at, "%s: too many programs; a policy has at most %d different ones", e->key,
+                           PROGRAMS_MAX);
+        x->too_many_programs = true; /* said once */
         return;
     }
     if (i == p->n_programs) {

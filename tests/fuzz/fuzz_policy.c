@@ -46,6 +46,7 @@ static void write_files(const uint8_t *data, size_t size)
     for (int i = 0; i < 3; i++) {
         const uint8_t *mark = i < 2 && size ? memmem(data, size, "\n---\n", 5) : NULL;
         size_t len = mark ? (size_t)(mark - data) + 1 : size;
+        unlink(names[i]); /* a file written over would be flushed to the disk */
         FILE *f = fopen(names[i], "we");
         if (!f || (len && fwrite(data, 1, len, f) != len) || fclose(f) != 0)
             abort();

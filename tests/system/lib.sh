@@ -22,6 +22,7 @@ FILEWARD=${FILEWARD:-$BUILD/fileward}
 FILEWARD_UID=${FILEWARD_UID:-60842} # the daemon's own user: a number, so that no account is needed
 COMMAND_SECONDS=${COMMAND_SECONDS:-10}
 DAEMON=
+OWN_RUN=
 
 # --- results ----------------------------------------------------------------------------------------------------------
 
@@ -94,6 +95,13 @@ setup() {
     SOCKET=$T/run/fileward.sock
 }
 
+# own_run: an empty /run of the test's own, with nothing in it but $T.
+own_run() {
+    OWN_RUN=yes
+    mount --bind "$T" /mnt && mount -t tmpfs -o mode=0755 fileward-test /run && mkdir "$T" &&
+        mount --move /mnt "$T" || fail "cannot mount a tmpfs at /run"
+}
+
 finish() {
     local status=$?
     trap - EXIT
@@ -101,6 +109,7 @@ finish() {
         kill -KILL "$DAEMON" 2>/dev/null
     fi
     cd / || exit 1
+    [ -z "$OWN_RUN" ] || umount -l /run
     umount -l "$T" 2>/dev/null
     rmdir "$T" 2>/dev/null
     exit $status

@@ -27,8 +27,8 @@
 /* What a viewer prints for a line. */
 static char *view(struct viewer v, const char *line, size_t *malformed)
 {
-    char *text = NULL;
-    size_t n;
+    static char *text; /* not of the stack: gcc 12 takes what the stream points at for dangling */
+    static size_t n;
     v.out = open_memstream(&text, &n);
     viewer_line(&v, line, strlen(line));
     fclose(v.out);
@@ -52,6 +52,9 @@ static void test_sentences(void **state)
         {"{\"kind\":\"timeout\",\"op\":\"any\",\"decision\":\"deny\",\"verdict\":\"allow\",\"object\":{},\"subject\":{}"
          "}",
          "no decision in time, would deny  any  ?  by ?[?] uid ?"},
+        {"{\"kind\":\"timeout\",\"watch\":\"ssh\",\"op\":\"any\",\"decision\":\"deny\",\"verdict\":\"deny\","
+         "\"object\":{\"path\":null},\"subject\":{\"pid\":null},\"count\":2}",
+         "no decision in time, denied  any  watch ssh  x2"},
         {"{\"kind\":\"gap\",\"role\":\"judge\",\"lost\":5}", "5 records of the judge were lost"},
         {"{\"kind\":\"gap\",\"role\":\"herald\",\"lost\":5,\"reason\":\"x\\u001b\"}",
          "5 records of the herald were lost: x\\x1b"},
@@ -70,10 +73,10 @@ static void test_sentences(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        CLEAN_FREE char *text = view((struct viewer){0}, table[i].line, NULL);
-        const char *sentence = strchr(text, '\n') + 1 + 9; /* behind the date's line and the time */
+        char *text = view((struct viewer){0}, table[i].line, NULL);
         text[strlen(text) - 1] = '\0';
-        assert_string_equal(sentence, table[i].text);
+        assert_string_equal(strchr(text, '\n') + 1 + 9, table[i].text); /* behind the date's line and the time */
+        free(text);
     }
 }
 

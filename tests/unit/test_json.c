@@ -70,7 +70,7 @@ static void test_golden_questions(void **state)
     r->reason = REASON_TIMEOUT;
     r->op = OP_ANY;
     r->decision = ACTION_DENY;
-    r->uid = r->ruid = r->gid = r->egid = r->loginuid = UINT32_MAX;
+    r->count = 2;
     assert_golden_record("timeout", r, NULL);
 }
 
@@ -151,6 +151,34 @@ static void test_golden_window(void **state)
     assert_true(w.bytes <= WINDOW_BYTES && w.next - w.first <= WINDOW_LINES);
     while (w.first < w.next)
         free(w.lines[w.first++ % WINDOW_LINES].text);
+}
+
+/* A file without its white space, in `out`. */
+static size_t read_squeezed(const char *path, char *out, size_t size)
+{
+    CLEAN_FILE FILE *f = fopen(path, "re");
+    size_t n = 0;
+    assert_non_null(f);
+    for (int c; n + 1 < size && (c = getc(f)) != EOF;)
+        if (c != ' ' && c != '\n')
+            out[n++] = (char)c;
+    out[n] = '\0';
+    return n;
+}
+
+static void test_manual_shows_them_all(void **state)
+{
+    static const char *const names[] = {"access", "repeat",      "repeat_forgotten", "timeout", "rescue", "start",
+                                        "stop",   "stop_herald", "unguarded",        "gap",     "events", "gap_herald",
+                                        "status"};
+    static char manual[65536], golden[65536];
+    (void)state;
+    read_squeezed("docs/json.md", manual, sizeof manual);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        read_squeezed(golden_path(names[i]), golden, sizeof golden);
+        if (!strstr(manual, golden))
+            fail_msg("docs/json.md does not show %s", golden_path(names[i]));
+    }
 }
 
 /* One line of printable ASCII that parses; returns it. */
@@ -249,9 +277,10 @@ static void test_long_names_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_questions), cmocka_unit_test(test_golden_news),
-        cmocka_unit_test(test_golden_status),    cmocka_unit_test(test_golden_window),
-        cmocka_unit_test(test_hostile_names),    cmocka_unit_test(test_long_names_are_cut),
+        cmocka_unit_test(test_golden_questions),      cmocka_unit_test(test_golden_news),
+        cmocka_unit_test(test_golden_status),         cmocka_unit_test(test_golden_window),
+        cmocka_unit_test(test_manual_shows_them_all), cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_long_names_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,7 +272,7 @@ static void test_limits(void **state)
 {
     (void)state;
     struct fixture x;
-    char text[16384];
+    static char text[1 << 18];
     size_t len = 0;
     fixture_open(&x);
     for (int i = 0; i <= WATCHES_MAX; i++)
@@ -280,6 +280,21 @@ static void test_limits(void **state)
     fixture_text(&x, text);
     fixture_expect_errors(&x, 1);
     assert_true(fixture_has(&x, 3 * WATCHES_MAX + 1, "at most 50 watches"));
+
+    len = (size_t)snprintf(text, sizeof text, "%s", W R);
+    for (int i = 0; i < PROGRAMS_MAX + 100; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "exe = /usr/bin/%d\n", i);
+    fixture_text(&x, text);
+    fixture_expect_errors(&x, 1);
+    assert_true(fixture_has(&x, 6 + PROGRAMS_MAX, "too many programs"));
+    assert_int_equal(x.policy->n_programs, PROGRAMS_MAX);
+
+    len = (size_t)snprintf(text, sizeof text, "%s", W);
+    for (int i = 0; i <= RULES_MAX; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "[rule w/r%d]\naction = allow\n", i);
+    fixture_text(&x, text);
+    fixture_expect_errors(&x, 1);
+    assert_true(fixture_has(&x, 4 + 2 * RULES_MAX, "at most 4096 rules"));
     fixture_close(&x);
 }
 

@@ -1,0 +1,62 @@
+# promise: conditions parent, ancestor: the kernel's chain of parents, however deep; an orphan has lost it
+. tests/system/lib.sh
+setup
+for name in parent ancestor deny; do
+    mkdir "$T/guarded/$name"
+    echo x >"$T/guarded/$name/file"
+done
+cp /bin/bash "$T/top"
+cp /bin/bash "$T/between"
+
+guard <<END
+[watch parent]
+path = $T/guarded/parent
+default = deny
+[rule parent/top]
+action = allow
+parent = $T/top
+[watch ancestor]
+path = $T/guarded/ancestor
+default = deny
+log = all
+[rule ancestor/top]
+action = allow
+ancestor = $T/top
+[watch deny]
+path = $T/guarded/deny
+default = allow
+[rule deny/top]
+action = deny
+ancestor = $T/top
+END
+
+# below N COMMAND: runs it with N shells between it and the top.
+below() {
+    DEPTH=$1 COMMAND=$2 BETWEEN=$T/between timeout -s KILL "$COMMAND_SECONDS" "$T/top" -c '
+        export step='\''if [ "$DEPTH" = 0 ]; then $COMMAND; else DEPTH=$((DEPTH - 1)) "$BETWEEN" -c "$step"; fi; exit $?'\''
+        eval "$step"'
+}
+expect_ok below 0 "cat $T/guarded/parent/file"
+expect_eperm below 1 "cat $T/guarded/parent/file"
+expect_eperm cat "$T/guarded/parent/file"
+for depth in 0 1 7 29; do
+    expect_ok below $depth "cat $T/guarded/ancestor/file"
+    expect_eperm below $depth "cat $T/guarded/deny/file"
+done
+record_has '.watch == "deny" and .verdict == "deny" and (.subject.ancestors | length) > 1'
+expect_eperm cat "$T/guarded/ancestor/file"
+expect_ok cat "$T/guarded/deny/file"
+# A chain that is longer than what is looked at is not determined: no allow rule holds, and a deny rule does.
+expect_eperm below 40 "cat $T/guarded/ancestor/file"
+expect_eperm below 40 "cat $T/guarded/deny/file"
+
+# The child goes on when its parent has ended: nothing above it is what it was.
+orphan() {
+    rm -f "$T/result"
+    "$T/top" -c "( while grep -q '^PPid:.\$PPID\$' /proc/\$BASHPID/status || [ \$(sed -n 's/^PPid:.//p' /proc/\$BASHPID/status) = \$\$ ]
+        do sleep 0.01; done; timeout -s KILL 10 cat '$T/guarded/ancestor/file' >'$T/said' 2>&1; echo \$? >'$T/result' ) & :"
+    until_true 10 test -s "$T/result" || fail "the orphan does not end"
+    cat "$T/said"
+    return "$(cat "$T/result")"
+}
+expect_eperm orphan

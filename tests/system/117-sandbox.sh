@@ -1,0 +1,103 @@
+# promise: each process has the privileges that the design gives it and no other: capabilities, user, filter, descriptors
+. tests/system/lib.sh
+. tests/system/deaths.sh
+setup
+prepare_deaths
+
+# field PID NAME: a line of /proc/PID/status.
+field() {
+    sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status" | tr '\t' ' ' | sed 's/ *$//'
+}
+
+# mask BIT...: as status prints a set of capabilities.
+mask() {
+    local bit sum=0
+    for bit; do
+        sum=$((sum | 1 << bit))
+    done
+    printf '%016x\n' $sum
+}
+
+# linux/capability.h
+DAC_READ_SEARCH=2 KILL=5 SETGID=6 SETUID=7 SETPCAP=8 SYS_PTRACE=19 SYS_ADMIN=21 LEASE=28
+declare -A CAPS=(
+    [keeper]=$(mask $SYS_ADMIN $SYS_PTRACE $LEASE $DAC_READ_SEARCH $SETUID $SETGID $SETPCAP $KILL)
+    [judge]=$(mask $SYS_PTRACE $DAC_READ_SEARCH $LEASE)
+    [spare]=$(mask $SYS_PTRACE $DAC_READ_SEARCH $LEASE)
+    [scout]=$(mask $DAC_READ_SEARCH)
+    [herald]=$(mask)
+)
+
+for role in keeper judge spare scout herald; do
+    pid=$(seat_pid $role)
+    user=$FILEWARD_UID
+    [ $role = keeper ] && user=0
+    comm=$role
+    [ $role = spare ] && comm=judge
+    assert_equal "$(field "$pid" Name)" fileward-$comm "name of the $role"
+    assert_equal "$(field "$pid" Seccomp)" 2 "$role: Seccomp"
+    assert_equal "$(field "$pid" NoNewPrivs)" 1 "$role: NoNewPrivs"
+    for set in CapPrm CapEff CapBnd; do
+        assert_equal "$(field "$pid" $set)" "${CAPS[$role]}" "$role: $set"
+    done
+    assert_equal "$(field "$pid" CapInh) $(field "$pid" CapAmb)" "$(mask) $(mask)" "$role: CapInh and CapAmb"
+    assert_equal "$(field "$pid" Uid)" "$user $user $user $user" "$role: Uid"
+    if [ $role != keeper ]; then
+        assert_equal "$(field "$pid" Gid)" "$user $user $user $user" "$role: Gid"
+        assert_equal "$(field "$pid" Groups)" "" "$role: supplementary groups"
+    fi
+    assert_equal "$(field "$pid" Threads)" 1 "$role: threads"
+    # What is not dumpable belongs to root under /proc, and its user may not look at it.
+    assert_equal "$(stat -c %u "/proc/$pid/mem")" 0 "$role: owner of its memory"
+    assert_equal "$(awk '/^Max core file size/ { print $5, $6 }' "/proc/$pid/limits")" "0 0" "$role: limit of core files"
+    assert_equal "$(awk '/^Max open files/ { print $4, $5 }' "/proc/$pid/limits")" "4096 4096" "$role: limit of files"
+    as_user "$FILEWARD_UID" cat "/proc/$pid/environ" >/dev/null 2>&1 && fail "$role: its own user can read its environment"
+    as_user "$FILEWARD_UID" ls "/proc/$pid/fd" >/dev/null 2>&1 && fail "$role: its own user can see its descriptors"
+done
+
+# kinds ROLE: what it has open, a line each; numbers are left out, so several of a kind are the same line.
+kinds() {
+    descriptors "$(seat_pid "$1")" | sed "s|^$T/|T/|; s/^socket:.*/socket/; s/^pipe:.*/pipe/; s|/proc/[0-9]*|/proc/PID|"
+}
+
+# has ROLE KIND N: so many of that kind.
+has() {
+    assert_equal "$(kinds "$1" | grep -cxF "$2")" "$3" "$1: open descriptors of $2"
+}
+
+# expect_kinds ROLE KIND...: these and no others, but for /dev/null.
+expect_kinds() {
+    local role=$1
+    shift
+    assert_equal "$(kinds "$role" | grep -vx /dev/null)" "$(printf '%s\n' "$@" | sort)" "what the $role has open"
+}
+
+# The judge reads every secret. It has one group a watch and no way out: its only socket leads to the keeper, its only file
+# is the gate's lock; no log.
+for role in judge spare; do
+    expect_kinds $role socket pipe T/run/gate /proc/PID/fd 'anon_inode:[fanotify]' 'anon_inode:[eventfd]' 'anon_inode:[eventpoll]'
+done
+expect_kinds scout socket pipe 'anon_inode:[fanotify]' 'anon_inode:[eventfd]' 'anon_inode:[eventpoll]'
+# The herald talks to strangers. It has the log, and nothing that answers or marks.
+has herald T/log/events.jsonl 1
+has herald socket 3
+has herald T/run/gate 0
+has herald 'anon_inode:[fanotify]' 0
+has herald 'anon_inode:[pidfd]' 0
+assert_equal "$(kinds herald | grep '^T/')" "T/log
+T/log/events.jsonl" "files that the herald has open"
+has keeper 'anon_inode:[fanotify]' 1
+
+# Nobody has memory that can be written and executed; on the board the herald reads who is family, and does not write it.
+for role in keeper judge spare scout herald; do
+    assert_equal "$(awk '$2 ~ /w.*x/' "/proc/$(seat_pid $role)/maps")" "" "$role: memory that is writable and executable"
+done
+# mapping_flags ROLE NAME: VmFlags of that mapping; "mw" means that it may be made writable again.
+mapping_flags() {
+    awk -v name="memfd:$2" 'index($0, name) { found = 1 } found && $1 == "VmFlags:" { print; exit }' "/proc/$(seat_pid "$1")/smaps"
+}
+flags=$(mapping_flags herald fileward-board)
+[ "$flags" ] || fail "the herald does not map the board"
+[[ " $flags " != *" wr "* ]] || fail "the herald can write the board: $flags"
+[[ " $flags " != *" mw "* ]] || fail "the herald can make the board writable: $flags"
+assert_equal "$(mapping_flags herald fileward-register)" "" "the register of names, to the herald"

@@ -1,0 +1,247 @@
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/register.h"
+
+static struct reg *new_register(void)
+{
+    struct reg *r = reg_create();
+    assert_non_null(r);
+    return r;
+}
+
+static void expect_place(const struct reg *r, uint32_t entry, const char *place)
+{
+    char out[PATH_MAX];
+    assert_int_equal(reg_place(r, entry, out, sizeof out), strlen(place));
+    assert_string_equal(out, place);
+}
+
+static void test_places(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    const struct file_id dir = {8, 1, 100, 5}, sub = {8, 1, 101, 5}, file = {8, 1, 102, 5}, none = {8, 1, 103, 5};
+    assert_int_equal(reg_count(r), 0);
+    assert_int_equal(reg_find(r, 0, &dir), 0);
+    uint32_t d = reg_add(r, 0, &dir, 0, "/home/a/.ssh"), s = reg_add(r, 0, &sub, d, "keys"),
+             f = reg_add(r, 0, &file, s, "id with blank");
+    assert_true(d > 0 && s > d && f > s);
+    assert_int_equal(reg_count(r), 3);
+    assert_int_equal(reg_find(r, 0, &dir), d);
+    assert_int_equal(reg_find(r, 0, &sub), s);
+    assert_int_equal(reg_find(r, 0, &file), f);
+    assert_int_equal(reg_find(r, 0, &none), 0);
+    expect_place(r, d, "/home/a/.ssh");
+    expect_place(r, s, "/home/a/.ssh/keys");
+    expect_place(r, f, "/home/a/.ssh/keys/id with blank");
+
+    /* The first name stays, whatever else the inode is called. */
+    assert_int_equal(reg_add(r, 0, &file, 0, "/tmp/other"), f);
+    expect_place(r, f, "/home/a/.ssh/keys/id with blank");
+    assert_int_equal(reg_count(r), 3);
+    reg_close(r);
+}
+
+/* What makes an inode another one: each part of its identity, and the watch. */
+static void test_identity(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    const struct {
+        int watch;
+        struct file_id id;
+    } keys[] = {
+        {0, {8, 1, 4711, 1000}}, {1, {8, 1, 4711, 1000}},                          /* in two watches */
+        {0, {8, 1, 4711, 2000}},                                                   /* its number used again */
+        {0, {8, 1, 4711, 0}},                                                      /* no birth time */
+        {0, {8, 2, 4711, 1000}}, {0, {9, 1, 4711, 1000}}, {0, {8, 1, 4712, 1000}},
+        {REGISTER_NEIGHBOURHOOD, {8, 1, 4711, 1000}},                              /* marked, but not guarded */
+        {0, {0, 0, 0, 0}},       {0, {UINT32_MAX, UINT32_MAX, UINT64_MAX, INT64_MIN}},
+    };
+    enum { N = sizeof keys / sizeof keys[0] };
+    char place[32];
+    uint32_t entry[N];
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(reg_find(r, keys[i].watch, &keys[i].id), 0);
+        snprintf(place, sizeof place, "/%zu", i);
+        entry[i] = reg_add(r, keys[i].watch, &keys[i].id, 0, place);
+        assert_int_equal(entry[i], i + 1);
+    }
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(reg_find(r, keys[i].watch, &keys[i].id), entry[i]);
+        snprintf(place, sizeof place, "/%zu", i);
+        expect_place(r, entry[i], place);
+    }
+    reg_close(r);
+}
+
+/* A buffer that is too short gets nothing, and nothing is written behind it. */
+static void test_room(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    const struct file_id a = {1, 1, 1, 1}, b = {1, 1, 2, 1};
+    uint32_t d = reg_add(r, 0, &a, 0, "/etc/ssh"), f = reg_add(r, 0, &b, d, "key");
+    char out[32];
+    for (size_t size = 0; size <= sizeof "/etc/ssh/key"; size++) {
+        memset(out, 'X', sizeof out);
+        size_t n = reg_place(r, f, out, size);
+        assert_int_equal(n, size < sizeof "/etc/ssh/key" ? 0 : 12);
+        assert_int_equal(out[size], 'X');
+    }
+    assert_string_equal(out, "/etc/ssh/key");
+    assert_int_equal(reg_place(r, 0, out, sizeof out), 0);
+    assert_int_equal(reg_place(r, 77, out, sizeof out), 0);
+    assert_int_equal(reg_place(r, REGISTER_ENTRIES_MAX, out, sizeof out), 0);
+    assert_int_equal(reg_place(r, UINT32_MAX, out, sizeof out), 0);
+    reg_close(r);
+}
+
+static void test_long_names(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    char name[NAME_MAX + 1], whole[PATH_MAX + NAME_MAX + 2] = "";
+    memset(name, 'n', NAME_MAX);
+    name[NAME_MAX] = '\0';
+    uint32_t parent = reg_add(r, 0, &(struct file_id){.ino = 1}, 0, "/d");
+    snprintf(whole, sizeof whole, "/d");
+    for (uint64_t i = 2; strlen(whole) + 1 + NAME_MAX < PATH_MAX; i++) {
+        parent = reg_add(r, 0, &(struct file_id){.ino = i}, parent, name);
+        assert_int_equal(parent, i);
+        size_t len = strlen(whole);
+        whole[len] = '/';
+        memcpy(whole + len + 1, name, NAME_MAX + 1);
+        expect_place(r, parent, whole);
+    }
+    char out[PATH_MAX];
+    parent = reg_add(r, 0, &(struct file_id){.ino = 99}, parent, name);
+    assert_int_equal(reg_place(r, parent, out, sizeof out), 0); /* longer than any path */
+
+    char *huge = malloc(UINT16_MAX + 2);
+    assert_non_null(huge);
+    memset(huge, 'h', UINT16_MAX + 1);
+    huge[UINT16_MAX + 1] = '\0';
+    assert_int_equal(reg_add(r, 0, &(struct file_id){.ino = 100}, 0, huge), 0);
+    assert_int_equal(reg_find(r, 0, &(struct file_id){.ino = 100}), 0);
+    free(huge);
+    reg_close(r);
+}
+
+/* When it is full it says so, again and again, and what it has stays. */
+static void test_full(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    struct file_id id = {.major = 8, .minor = 1};
+    uint32_t parent = reg_add(r, 3, &id, 0, "/d"), entry = parent;
+    uint32_t added = 1;
+    while (entry) {
+        id.ino++;
+        entry = reg_add(r, 3, &id, parent, "f");
+        added += entry != 0;
+        assert_true(added <= REGISTER_ENTRIES_MAX);
+    }
+    assert_int_equal(added, REGISTER_ENTRIES_MAX - 1); /* entry 0 means none */
+    assert_int_equal(reg_count(r), added);
+    assert_int_equal(reg_add(r, 3, &id, parent, "f"), 0);
+    assert_int_equal(reg_find(r, 3, &id), 0);
+    id.ino--;
+    expect_place(r, reg_find(r, 3, &id), "/d/f");
+    assert_int_equal(reg_add(r, 3, &id, 0, "/x"), reg_find(r, 3, &id));
+    reg_close(r);
+}
+
+static void test_names_full(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    char *name = malloc(UINT16_MAX + 1);
+    uint64_t n = 1;
+    assert_non_null(name);
+    memset(name, 'n', UINT16_MAX);
+    name[UINT16_MAX] = '\0';
+    while (reg_add(r, 0, &(struct file_id){.ino = n}, 0, name))
+        assert_true(n++ < REGISTER_ENTRIES_MAX);
+    assert_int_equal(reg_find(r, 0, &(struct file_id){.ino = n}), 0);
+    assert_true(reg_add(r, 0, &(struct file_id){.ino = n}, 0, "/short") > 0); /* there is room for that */
+    expect_place(r, reg_find(r, 0, &(struct file_id){.ino = n}), "/short");
+    free(name);
+    reg_close(r);
+}
+
+static uint64_t inode_of(uint32_t i)
+{
+    return (uint64_t)i * UINT64_C(2654435761);
+}
+
+/* Reads what another process adds meanwhile: whatever can be found is whole, and what was added before can be found. */
+static int read_along(const struct reg *r, const _Atomic uint32_t *written, uint32_t all)
+{
+    unsigned random = 3;
+    for (uint32_t n = 0; n < all;) {
+        n = atomic_load(written);
+        for (int i = 0; i < 20; i++) {
+            random = random * 1103515245u + 12345u;
+            uint32_t wanted = i == 0 ? n + 1 : 1 + (random >> 4) % (n + 1);
+            uint32_t e = reg_find(r, 1, &(struct file_id){.ino = inode_of(wanted), .born_ns = wanted});
+            char expected[32], place[32];
+            snprintf(expected, sizeof expected, "/dir/file-%u", wanted);
+            if (e == 0 && wanted <= n)
+                return 1;
+            if (e != 0 && (reg_place(r, e, place, sizeof place) == 0 || strcmp(place, expected) != 0))
+                return 2;
+        }
+    }
+    return 0;
+}
+
+static void test_concurrent_reader(void **state)
+{
+    (void)state;
+    enum { FILES = 100000 };
+    struct reg *r = new_register();
+    _Atomic uint32_t *written = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(written, MAP_FAILED);
+    uint32_t dir = reg_add(r, 1, &(struct file_id){.ino = 1}, 0, "/dir");
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        _exit(read_along(r, written, FILES));
+    }
+    for (uint32_t i = 1; i <= FILES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "file-%u", i);
+        assert_int_equal(reg_add(r, 1, &(struct file_id){.ino = inode_of(i), .born_ns = i}, dir, name), i + 1);
+        atomic_store(written, i);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    munmap((void *)written, 4096);
+    reg_close(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_places),     cmocka_unit_test(test_identity),   cmocka_unit_test(test_room),
+        cmocka_unit_test(test_long_names), cmocka_unit_test(test_full),       cmocka_unit_test(test_names_full),
+        cmocka_unit_test(test_concurrent_reader),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
