@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -57,10 +58,9 @@ static const int scout_calls[] = {CALL(epoll_create1), CALL(readlinkat), CALL(st
                                   CALL(fanotify_mark), CALL(fstatfs),    CALL(lseek),  CALL(readlink),
                                   CALL(fcntl),         CALL(statfs),     -1};
 
-static const int herald_calls[] = {CALL(accept4), CALL(recvfrom),   CALL(recvmsg),    CALL(sendto), CALL(sendmsg),
-                                   CALL(poll),    CALL(shutdown),   CALL(getsockopt), CALL(lseek),  CALL(pread64),
-                                   CALL(statx),   CALL(getsockname), CALL(getpeername), CALL(fcntl), CALL(writev),
-                                   CALL(getrusage), -1};
+/* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
+static const int herald_calls[] = {CALL(accept4), CALL(recvfrom), CALL(sendto),  CALL(sendmsg), CALL(poll),
+                                   CALL(shutdown), CALL(getsockopt), CALL(pread64), -1};
 
 /* Filters stack, so the keeper's must hold all that the roles it forks use and what it takes to confine them. What it
  * leaves out: exec, mounts, modules, networks, names of other files than /proc's. */
@@ -73,7 +73,7 @@ static const int keeper_calls[] = {
     CALL(seccomp), CALL(landlock_create_ruleset), CALL(landlock_add_rule), CALL(landlock_restrict_self),
     CALL(prlimit64), CALL(setrlimit), CALL(getrlimit), CALL(getrandom), CALL(uname), CALL(sysinfo), CALL(ftruncate),
     CALL(memfd_create), CALL(set_tid_address), CALL(sched_getaffinity), CALL(setpriority), CALL(unlinkat), CALL(unlink),
-    CALL(openat), CALL(readlinkat), CALL(readlink), CALL(setsid), CALL(close_range), CALL(epoll_create1), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(sendto), CALL(sendmsg), CALL(setsockopt),
+    CALL(openat), CALL(readlinkat), CALL(readlink), CALL(setsid), CALL(close_range), CALL(getsockname), CALL(epoll_create1), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(sendto), CALL(sendmsg), CALL(setsockopt),
     -1};
 
 /* --- capabilities and ids --------------------------------------------------------------------------------------- */
@@ -191,11 +191,13 @@ static int allow_judge(scmp_filter_ctx f)
     return rc < 0 ? failed("seccomp rule for ioctl") : allow_reading(f);
 }
 
-static int allow_herald(scmp_filter_ctx f)
+static int allow_herald(scmp_filter_ctx f, int log_dir_fd)
 {
-    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(setsockopt), 1, SCMP_A1(SCMP_CMP_EQ, 6 /* IPPROTO_TCP */));
-    if (rc == 0) /* the log; Landlock says where */
-        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(openat), 0);
+    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(setsockopt), 1, SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP));
+    if (rc == 0) /* counts descriptors */
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFD));
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(openat), 1, SCMP_A0(SCMP_CMP_EQ, (uint32_t)log_dir_fd));
     errno = -rc;
     return rc < 0 ? failed("seccomp rule") : 0;
 }
@@ -205,7 +207,7 @@ static void release_filter(scmp_filter_ctx *f)
     seccomp_release(*f);
 }
 
-static int fill_filter(scmp_filter_ctx f, enum role role)
+static int fill_filter(scmp_filter_ctx f, enum role role, int log_dir_fd)
 {
     if (allow(f, common_calls) < 0)
         return -1;
@@ -219,13 +221,13 @@ static int fill_filter(scmp_filter_ctx f, enum role role)
     case ROLE_SCOUT:
         return allow(f, scout_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_reading(f);
     case ROLE_HERALD:
-        return allow(f, herald_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_herald(f);
+        return allow(f, herald_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_herald(f, log_dir_fd);
     default:
         return -1;
     }
 }
 
-static int confine_calls(enum role role)
+static int confine_calls(enum role role, int log_dir_fd)
 {
     __attribute__((cleanup(release_filter))) scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
     if (!f)
@@ -233,7 +235,7 @@ static int confine_calls(enum role role)
     /* openat2() hides its flags behind a pointer: callers fall back to openat(). */
     if (role != ROLE_KEEPER && seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), CALL(openat2), 0) < 0)
         return failed("seccomp rule for openat2");
-    if (fill_filter(f, role) < 0)
+    if (fill_filter(f, role, log_dir_fd) < 0)
         return -1;
     int rc = seccomp_load(f);
     errno = -rc;
@@ -298,7 +300,7 @@ int sandbox_enter(enum role role, uint32_t uid, uint32_t gid, int log_dir_fd)
     }
     if (role == ROLE_HERALD && confine_files(log_dir_fd) < 0)
         return -1;
-    if (confine_calls(role) < 0)
+    if (confine_calls(role, log_dir_fd) < 0)
         return -1;
     return 0;
 }

@@ -140,8 +140,9 @@ static int ask(const char *socket, bool as_json)
         fputs(body, stdout);
     else
         status_text(stdout, o);
+    bool healthy = json_is_true(json_object_get(o, "healthy"));
     json_decref(o);
-    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+    return fflush(stdout) == 0 && healthy ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
 static int usage(FILE *out)
@@ -151,7 +152,8 @@ static int usage(FILE *out)
           "Says how the running daemon is: health, mode, marks, what was lost, what this kernel cannot do.\n"
           "  -c FILE        ask the daemon of this policy (/etc/fileward/fileward.ini)\n"
           "  --socket PATH  ask at this socket\n"
-          "  --json         what the daemon answers, as it is\n",
+          "  --json         what the daemon answers, as it is\n"
+          "Exit status: 0 verdicts are being given, 1 they are not, 3 not running, 4 not permitted.\n",
           out);
     return out == stdout ? EXIT_SUCCESS : EXIT_USAGE;
 }

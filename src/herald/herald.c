@@ -1,4 +1,4 @@
-#include "herald/herald.h"
+#include "fileward/herald.h"
 
 #include <errno.h>
 #include <fcntl.h>

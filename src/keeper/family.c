@@ -19,7 +19,7 @@
 #include "base/own.h"
 #include "base/process.h"
 #include "base/sandbox.h"
-#include "herald/herald.h"
+#include "fileward/herald.h"
 #include "fileward/judge.h"
 #include "fileward/scout.h"
 

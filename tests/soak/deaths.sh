@@ -32,7 +32,7 @@ life() {
         note "$role" "$how"
     done
     how=${HOWS[RANDOM % 4]}
-    if [ $how = STOP ]; then
+    if [ "$how" = STOP ]; then
         begin_load
         die keeper STOP
         end_load
@@ -40,8 +40,9 @@ life() {
         note keeper STOP
         stop
     else
-        die_keeper $how >/dev/null
-        note keeper $how
+        die_keeper "$how" >/dev/null
+        note keeper "$how"
+        die_last
         record_has '.kind == "stop" and .role == "herald"'
     fi
     account

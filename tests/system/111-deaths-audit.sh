@@ -22,11 +22,10 @@ stop
 assert_equal "$STATUS" 0 "exit status"
 account
 assert_equal "$(record_count '.verdict == "deny"')" 0 "records of a refusal"
-die_keeper_in_audit() {
-    : >"$LOG"
-    forget_deaths
-    start
-    die_keeper KILL
-    assert_equal "$(load bad eperm) $(load bad ebusy) $(load good eperm) $(load good ebusy)" "0 0 0 0" "refusals"
-}
-die_keeper_in_audit
+
+: >"$LOG"
+forget_deaths
+start
+die_keeper KILL
+die_last
+assert_equal "$(load bad eperm) $(load bad ebusy) $(load good eperm) $(load good ebusy)" "0 0 0 0" "refusals"

@@ -4,12 +4,23 @@
 setup
 prepare_deaths
 
+healthz() {
+    curl -s --max-time 5 -w '%{http_code}' "http://$LISTEN/healthz"
+}
+
+says_unhealthy() {
+    [[ $(healthz) == *keeper*503 ]]
+}
+
 for how in KILL SEGV SYS; do
     if [ ! "$DAEMON" ]; then
         : >"$LOG"
         start
     fi
     die_keeper "$how"
+    # To a scraper it is not well, and says what to do.
+    until_true 5 says_unhealthy || fail "/healthz does not say that the keeper is gone: $(healthz)"
+    die_last
     record_has '.kind == "start"'
     record_has '.kind == "stop" and .role == "herald" and .reason == "keeper and judge are gone"'
     account

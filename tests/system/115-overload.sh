@@ -18,8 +18,8 @@ well_behaved=$OUTPUT
 kill -TERM "${storm[@]}"
 until_true 5 are_gone "${storm[@]}" || fail "an opener hangs"
 wait "${storm[@]}"
-storm=$(cat "$T"/load/storm.* | jq -s 'map(.ok + .eperm) | add')
-echo "storm: $storm opens, each by a new process; beside it: $well_behaved"
+opens=$(cat "$T"/load/storm.* | jq -s 'map(.ok + .eperm) | add')
+echo "storm: $opens opens, each by a new process; beside it: $well_behaved"
 assert_equal "$(jq '.eperm + .ebusy + .other' <<<"$well_behaved")" 0 "refusals to the opener who behaves"
 [ "$(jq .worst_us <<<"$well_behaved")" -le "$BOUND_US" ] || fail "the opener who behaves waited: $well_behaved"
 assert_equal "$(cat "$T"/load/storm.bad* | jq -s 'map(.ok) | add')" 0 "forbidden opens that succeeded"

@@ -4,7 +4,8 @@
 #     prepare_deaths [SETTINGS]     a policy with one allowed and one forbidden program and file; the daemon is started
 #     begin_load                    two openers of each
 #     die ROLE HOW                  KILL, SEGV, SYS or STOP; returns when all is as it was before
-#     die_keeper HOW                KILL, SEGV or SYS, then the judge too
+#     die_keeper HOW                KILL, SEGV or SYS; with a load of its own
+#     die_last                      then the judge too
 #     end_load                      ends the openers; what they met is judged by check_load
 #     account                       after stop: each record's number is accounted for
 #
@@ -55,9 +56,10 @@ make_files() {
 
 # The judge that reads: it holds a lock on the gate's file.
 serving_judge() {
-    local inode
-    inode=$(stat -c %i "$T/run/gate") || return 1
-    awk -v inode="$inode" '$2 == "POSIX" && $8 == 1 { split($6, id, ":"); if (id[3] == inode) print $5 }' /proc/locks
+    local device inode file
+    read -r device inode <<<"$(stat -c '%d %i' "$T/run/gate")" || return 1
+    printf -v file '%02x:%02x:%d' $((device >> 8 & 0xfff)) $((device & 0xff | device >> 12 & 0xfff00)) "$inode"
+    awk -v file="$file" '$2 == "POSIX" && $6 == file && $7 == 1 { print $5 }' /proc/locks
 }
 
 # seat_pid ROLE: its pid; for "spare", the judge that waits.
@@ -80,7 +82,7 @@ household() {
 }
 
 zombies() {
-    ps -o stat=,pid=,comm= --ppid "$DAEMON" | grep '^Z'
+    ps -o stat=,pid=,comm= --ppid "$DAEMON" | awk '/^Z/ { print; found = 1 } END { exit !found }'
 }
 
 # descriptors PID: what a process has open, sorted, without numbers that differ each time.
@@ -238,13 +240,13 @@ count_death() {
     expect_restarts "$role" "${DIED[$role]}" "$RESCUES"
 }
 
-# die_keeper HOW: KILL, SEGV or SYS. The judge goes on, with scout and herald; when it goes too, so do they, and the
-# openers are let through. Nobody is left, and $DAEMON is none.
+# die_keeper HOW: KILL, SEGV or SYS. The judge goes on, with scout and herald. $DAEMON is none; die_last ends the rest.
 die_keeper() {
-    local how=$1 judge spare others
+    local how=$1 spare
     expect_as_before "before keeper $how"
-    judge=$(seat_pid judge) spare=$(seat_pid spare)
-    others=("$(seat_pid scout)" "$(seat_pid herald)")
+    spare=$(seat_pid spare)
+    LAST_JUDGE=$(seat_pid judge)
+    LAST_OTHERS=("$(seat_pid scout)" "$(seat_pid herald)")
     begin_load
     kill "-$how" "$DAEMON"
     until_true 5 is_gone "$DAEMON" || fail "keeper $how: it is still there after 5 s"
@@ -254,15 +256,19 @@ die_keeper() {
     verdicts_are_given "without a keeper"
     end_load
     check_load "keeper $how"
-    are_alive "$judge" "${others[@]}" || fail "keeper $how: scout and herald should stay with the judge"
+    are_alive "$LAST_JUDGE" "${LAST_OTHERS[@]}" || fail "keeper $how: judge, scout and herald should stay"
+}
 
+# die_last: the judge of a dead keeper dies too. Nobody is left, and the openers are let through.
+die_last() {
     begin_load
-    kill -KILL "$judge"
-    until_true 1 are_gone "$judge" "${others[@]}" ||
-        fail "keeper and judge are gone, and after a second not all others: $(ps -o pid,stat,comm -p "$(join , "${others[@]}")")"
+    kill -KILL "$LAST_JUDGE"
+    until_true 1 are_gone "$LAST_JUDGE" "${LAST_OTHERS[@]}" || fail "keeper and judge are gone, and after a second not" \
+        "all others: $(ps -o pid,stat,comm -p "$(join , "${LAST_OTHERS[@]}")")"
     limited "$T/bad" -n 1 "$T/guarded/forbidden" >/dev/null || fail "an open hangs when keeper and judge are gone"
     end_load
-    [ "$(load good worst_us)" -le "$BOUND_US" ] || fail "keeper $how, then the judge: $(cat "$T/load/good".*)"
+    [ "$(load good worst_us)" -le "$BOUND_US" ] || fail "keeper and judge are gone: $(cat "$T/load/good".*)"
+    [ "$(load bad worst_us)" -le "$BOUND_US" ] || fail "keeper and judge are gone: $(cat "$T/load/bad".*)"
 }
 
 are_gone() {

@@ -288,7 +288,7 @@ hung() {
 
 # record_count EXPRESSION: how many records there are now for which the jq expression holds.
 record_count() {
-    jq -n "[inputs | select($1)] | length" "$LOG" 2>/dev/null || echo 0
+    jq -n "[inputs | select(try ($1) catch false)] | length" "$LOG" 2>/dev/null || echo 0
 }
 
 a_record_has() {

@@ -20,7 +20,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
-#include "herald/herald.h"
+#include "fileward/herald.h"
 #include "herald/http.h"
 #include "herald_fixture.h"
 

@@ -1,7 +1,7 @@
 /* The herald: tells people and machines what the other roles did. Unprivileged; reads the rings, writes log and journal,
  * serves HTTP and the local socket on descriptors that the keeper opened. */
-#ifndef FILEWARD_HERALD_HERALD_H
-#define FILEWARD_HERALD_HERALD_H
+#ifndef FILEWARD_HERALD_H
+#define FILEWARD_HERALD_H
 
 #include "base/ring.h"
 #include "fileward/board.h"
