@@ -24,12 +24,15 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int usage(FILE *out)
 {
-    fputs("fileward guards files: it asks who opens them and whether they may.\n\nusage: fileward COMMAND [OPTION]...\n\n", out);
+    fputs("fileward guards files: it asks who opens them and whether they may.\n\nusage: fileward COMMAND "
+          "[OPTION]...\n\n",
+          out);
     for (int i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fputs("\nThe policy is /etc/fileward/fileward.ini (-c FILE for another). Exit status: 0 fine or allowed, 1 failed,\n"
-          "2 usage, 3 policy invalid or daemon not running, 4 not permitted, 5 would be denied.\n",
-          out);
+    fputs(
+        "\nThe policy is /etc/fileward/fileward.ini (-c FILE for another). Exit status: 0 fine or allowed, 1 failed,\n"
+        "2 usage, 3 policy invalid or daemon not running, 4 not permitted, 5 would be denied.\n",
+        out);
     return out == stdout ? 0 : EXIT_USAGE;
 }
 

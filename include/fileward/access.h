@@ -40,8 +40,8 @@ static inline void program_set_add(struct program_set *s, size_t i)
 struct subject {
     unsigned known, failed; /* ATTR_ bits */
     uint32_t fsuid, ruid, euid, gid, egid;
-    uint32_t loginuid;        /* UINT32_MAX: unset */
-    const uint32_t *groups;   /* supplementary */
+    uint32_t loginuid;      /* UINT32_MAX: unset */
+    const uint32_t *groups; /* supplementary */
     size_t n_groups;
     const char *unit;                    /* "" if the control group has no unit */
     const struct program_set *exe;       /* which of the policy's programs this process runs */

@@ -10,9 +10,9 @@
 #include "fileward/role.h"
 
 enum {
-    HELD_MAX = 16,    /* questions that a judge holds at once */
-    BUCKETS = 17,     /* of the latency histogram, without +Inf */
-    FAMILY_MAX = 4,   /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
+    HELD_MAX = 16,  /* questions that a judge holds at once */
+    BUCKETS = 17,   /* of the latency histogram, without +Inf */
+    FAMILY_MAX = 4, /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
 };
 
 /* Upper bounds of the buckets in nanoseconds: 1 us ... 1 s. */
@@ -22,11 +22,11 @@ enum board_state { BOARD_STARTING, BOARD_SERVING, BOARD_STOPPING };
 
 /* What this kernel gives; written by the keeper before the roles start. */
 enum feature {
-    FEATURE_DENY_ERRNO = 1u << 0,  /* a release without a decision is EBUSY, not EPERM (pre-content groups, 6.14) */
-    FEATURE_FD_ERROR = 1u << 1,    /* a question whose descriptor could not be made is told, not only refused (6.13) */
-    FEATURE_PIDFD_INFO = 1u << 2,  /* credentials by pidfd (6.13), else /proc/TID/status */
+    FEATURE_DENY_ERRNO = 1u << 0,   /* a release without a decision is EBUSY, not EPERM (pre-content groups, 6.14) */
+    FEATURE_FD_ERROR = 1u << 1,     /* a question whose descriptor could not be made is told, not only refused (6.13) */
+    FEATURE_PIDFD_INFO = 1u << 2,   /* credentials by pidfd (6.13), else /proc/TID/status */
     FEATURE_PIDFD_THREAD = 1u << 3, /* pidfd of a thread (6.9) */
-    FEATURE_LANDLOCK = 1u << 4,    /* the herald is confined by Landlock */
+    FEATURE_LANDLOCK = 1u << 4,     /* the herald is confined by Landlock */
 };
 
 struct board_kin {
@@ -52,10 +52,10 @@ struct board {
     /* keeper */
     int64_t started_ns; /* CLOCK_REALTIME */
     uint32_t features;
-    _Atomic uint32_t state;            /* enum board_state */
-    _Atomic uint64_t keeper_tick_ns;   /* CLOCK_MONOTONIC of the keeper's last look */
-    _Atomic uint32_t judge_stalled;    /* questions wait and the judge does not move */
-    _Atomic uint64_t pending;          /* questions unread or held, at that look */
+    _Atomic uint32_t state;          /* enum board_state */
+    _Atomic uint64_t keeper_tick_ns; /* CLOCK_MONOTONIC of the keeper's last look */
+    _Atomic uint32_t judge_stalled;  /* questions wait and the judge does not move */
+    _Atomic uint64_t pending;        /* questions unread or held, at that look */
     _Atomic uint64_t rescues;
     _Atomic uint64_t restarts[ROLE_COUNT];
     struct board_kin family[FAMILY_MAX];

@@ -13,7 +13,7 @@ struct judge_setup {
     struct board *board;
     const struct reg *reg;
     struct ring *ring;
-    int lock_fd; /* base/lock.h: the judge that reads holds LOCK_JUDGE */
+    int lock_fd;    /* base/lock.h: the judge that reads holds LOCK_JUDGE */
     int control_fd; /* the keeper's word: 'g' read from now on, 'q' answer what you hold and leave; hang-up: the keeper is
                        gone (a judge that reads goes on, one that waits leaves) */
 };

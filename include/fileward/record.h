@@ -11,17 +11,17 @@
 enum {
     RECORD_BYTES_MAX = 16384,
     RECORD_ANCESTORS_MAX = 32,
-    RECORD_NAME_MAX = 4096,     /* of the object and the program */
-    RECORD_ANCESTOR_MAX = 128,  /* of each ancestor's program; longer ones are cut */
+    RECORD_NAME_MAX = 4096,    /* of the object and the program */
+    RECORD_ANCESTOR_MAX = 128, /* of each ancestor's program; longer ones are cut */
 };
 
 enum record_kind {
-    RECORD_ACCESS,    /* a decision */
-    RECORD_REPEAT,    /* `count` more of the access record `of_seq`; only watch, rule, op, decision, verdict are set */
-    RECORD_TIMEOUT,   /* a question answered by on_timeout because its time was over; subject and object as far as known */
-    RECORD_RESCUE,    /* the keeper released `count` openers without a decision; text: why */
-    RECORD_START,     /* fileward serves; count: marks */
-    RECORD_STOP,      /* fileward stops; text: why */
+    RECORD_ACCESS,  /* a decision */
+    RECORD_REPEAT,  /* `count` more of the access record `of_seq`; only watch, rule, op, decision, verdict are set */
+    RECORD_TIMEOUT, /* a question answered by on_timeout because its time was over; subject and object as far as known */
+    RECORD_RESCUE,  /* the keeper released `count` openers without a decision; text: why */
+    RECORD_START,   /* fileward serves; count: marks */
+    RECORD_STOP,    /* fileward stops; text: why */
     RECORD_UNGUARDED, /* the scout left something unmarked; path: what; text: why */
     RECORD_KIND_COUNT
 };
@@ -36,12 +36,12 @@ enum record_reason {
 
 /* What a reader should distrust about the subject. */
 enum subject_flag {
-    FLAG_DELETED = 1u << 0,   /* its program has no name any more */
-    FLAG_IMPOSTOR = 1u << 1,  /* its program has the name of one that the policy names, and is another inode */
-    FLAG_FOREIGN = 1u << 2,   /* other user or mount namespace than ours */
-    FLAG_TRACED = 1u << 3,    /* somebody ptraces it */
-    FLAG_MEMFD = 1u << 4,     /* its program is a memfd */
-    FLAG_UNKNOWN = 1u << 5,   /* its program could not be determined */
+    FLAG_DELETED = 1u << 0,  /* its program has no name any more */
+    FLAG_IMPOSTOR = 1u << 1, /* its program has the name of one that the policy names, and is another inode */
+    FLAG_FOREIGN = 1u << 2,  /* other user or mount namespace than ours */
+    FLAG_TRACED = 1u << 3,   /* somebody ptraces it */
+    FLAG_MEMFD = 1u << 4,    /* its program is a memfd */
+    FLAG_UNKNOWN = 1u << 5,  /* its program could not be determined */
 };
 
 /* `len` bytes at `at` in record.text. len 0: none. */
@@ -51,20 +51,20 @@ struct record_text {
 enum record_cut { CUT_PATH = 1u << 0, CUT_EXE = 1u << 1, CUT_ANCESTORS = 1u << 2 };
 
 struct record {
-    uint32_t size; /* of the whole record in bytes, text included; a multiple of 8 */
-    uint8_t kind;  /* enum record_kind */
-    uint8_t role;  /* enum role; filled by ring_push() */
+    uint32_t size;                               /* of the whole record in bytes, text included; a multiple of 8 */
+    uint8_t kind;                                /* enum record_kind */
+    uint8_t role;                                /* enum role; filled by ring_push() */
     uint8_t op, decision, verdict, mode, reason; /* enum op (OP_ANY too), action, action, mode, record_reason */
     uint8_t n_ancestors;
-    uint64_t seq;     /* per role, from 1; filled by ring_push() */
-    int64_t time_ns;  /* CLOCK_REALTIME */
-    int32_t watch;    /* index into policy.watches; -1 none */
-    int32_t rule;     /* index into policy.rules, or RULE_DEFAULT */
+    uint64_t seq;        /* per role, from 1; filled by ring_push() */
+    int64_t time_ns;     /* CLOCK_REALTIME */
+    int32_t watch;       /* index into policy.watches; -1 none */
+    int32_t rule;        /* index into policy.rules, or RULE_DEFAULT */
     uint64_t latency_ns; /* from reading the question to writing the verdict */
     uint64_t count;
     uint64_t of_seq;
-    uint32_t flags;      /* enum subject_flag */
-    uint32_t cut;        /* enum record_cut */
+    uint32_t flags; /* enum subject_flag */
+    uint32_t cut;   /* enum record_cut */
     uint32_t object_major, object_minor;
     uint64_t object_ino;
     uint32_t exe_major, exe_minor;

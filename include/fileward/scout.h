@@ -13,7 +13,7 @@ struct scout_setup {
     struct board *board;
     struct reg *reg;
     struct ring *ring;
-    int alive_fd;   /* hangs up when neither keeper nor judge lives: then the scout leaves, so that it does not keep groups
+    int alive_fd; /* hangs up when neither keeper nor judge lives: then the scout leaves, so that it does not keep groups
                        open that nobody answers */
     int control_fd; /* the keeper's word: 'q' leave */
 };

@@ -11,8 +11,8 @@ typedef void loop_handler(void *ctx, int fd, uint32_t events);
 
 struct loop {
     int epoll_fd;
-    bool stop;          /* set by a handler to leave loop_run() */
-    int64_t deadline;   /* clock_now() time to call on_deadline at; 0 none */
+    bool stop;        /* set by a handler to leave loop_run() */
+    int64_t deadline; /* clock_now() time to call on_deadline at; 0 none */
     void (*on_deadline)(void *ctx);
     void *deadline_ctx;
     struct loop_entry {

@@ -39,11 +39,11 @@ static inline void *own_steal(void *p)
     return moved;
 }
 
-#define CLEAN_FREE    __attribute__((cleanup(own_free)))
-#define CLEAN_FD      __attribute__((cleanup(own_close)))
-#define CLEAN_DIR     __attribute__((cleanup(own_closedir)))
-#define CLEAN_FILE    __attribute__((cleanup(own_fclose)))
-#define STEAL_FD(fd)  own_steal_fd(&(fd))
-#define STEAL_PTR(p)  ((__typeof__(p))own_steal(&(p)))
+#define CLEAN_FREE   __attribute__((cleanup(own_free)))
+#define CLEAN_FD     __attribute__((cleanup(own_close)))
+#define CLEAN_DIR    __attribute__((cleanup(own_closedir)))
+#define CLEAN_FILE   __attribute__((cleanup(own_fclose)))
+#define STEAL_FD(fd) own_steal_fd(&(fd))
+#define STEAL_PTR(p) ((__typeof__(p))own_steal(&(p)))
 
 #endif

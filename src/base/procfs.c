@@ -17,7 +17,7 @@ static bool number(const char **at, const char *end, uint64_t *out)
     uint64_t n = 0;
     const char *first = p;
     for (; p < end; p++) {
-        unsigned digit = *p >= '0' && *p <= '9' ? (unsigned)(*p - '0')
+        unsigned digit = *p >= '0' && *p <= '9'   ? (unsigned)(*p - '0')
                          : *p >= 'a' && *p <= 'f' ? (unsigned)(*p - 'a' + 10)
                                                   : 16;
         if (digit >= base)
@@ -205,7 +205,7 @@ enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags)
     case 11:  /* arm execve */
     case 387: /* arm execveat */
         return CALL_EXEC;
-    case 56: /* openat */
+    case 56:  /* openat */
     case 322: /* arm openat */
         *flags = arg[2];
         return CALL_OPEN;

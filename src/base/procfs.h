@@ -28,9 +28,9 @@ bool procfs_number(const char *text, size_t len, uint32_t *out);
 
 /* /proc/TID/syscall of a blocked thread. */
 enum proc_call {
-    CALL_OTHER,   /* running, unreadable, or a call that tells nothing of an open */
-    CALL_EXEC,    /* execve, execveat */
-    CALL_OPEN,    /* open, openat, creat: *flags are its flags */
+    CALL_OTHER, /* running, unreadable, or a call that tells nothing of an open */
+    CALL_EXEC,  /* execve, execveat */
+    CALL_OPEN,  /* open, openat, creat: *flags are its flags */
 };
 enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags);
 /* The thread was on a processor, so that nothing was shown: worth another look. */

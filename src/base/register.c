@@ -86,8 +86,8 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
     if (n >= REGISTER_ENTRIES_MAX || len > NAME_BYTES - at || len > UINT16_MAX)
         return 0;
     memcpy(r->names + at, name, len);
-    r->entry[n] = (struct entry){
-        .id = *id, .parent = parent, .name = at, .name_len = (uint16_t)len, .watch = (uint8_t)watch};
+    r->entry[n] =
+        (struct entry){.id = *id, .parent = parent, .name = at, .name_len = (uint16_t)len, .watch = (uint8_t)watch};
     atomic_store(&r->name_bytes, at + (uint32_t)len);
     atomic_store(&r->entries, n + 1);
 

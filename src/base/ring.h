@@ -11,10 +11,10 @@
 struct ring_memory;
 struct ring {
     struct ring_memory *m;
-    size_t size;   /* of the data in bytes, a power of two */
+    size_t size;    /* of the data in bytes, a power of two */
     enum role role; /* whose records */
-    int memory_fd; /* memfd */
-    int wake_fd;   /* eventfd, readable when records wait */
+    int memory_fd;  /* memfd */
+    int wake_fd;    /* eventfd, readable when records wait */
 };
 
 /* Makes memory and eventfd. Returns 0, or -1 with errno. Both descriptors stay open until ring_close(). */

@@ -3,9 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <linux/securebits.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -51,30 +51,89 @@ static const int common_calls[] = {
 
 /* Reads questions, looks at /proc, answers. It reads every secret that it judges, so it has no way to say it to anyone:
  * no socket, no new process, no file for writing, no mark. */
-static const int judge_calls[] = {CALL(epoll_create1), CALL(pread64),  CALL(readlinkat), CALL(readlink), CALL(statx),
-                                  CALL(pidfd_open),    CALL(fstatfs),  CALL(lseek),      CALL(getppid),  -1};
+static const int judge_calls[] = {CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx),
+                                  CALL(pidfd_open),    CALL(fstatfs), CALL(lseek),      CALL(getppid),  -1};
 
-static const int scout_calls[] = {CALL(epoll_create1), CALL(readlinkat), CALL(statx),  CALL(getdents64),
-                                  CALL(fanotify_mark), CALL(fstatfs),    CALL(lseek),  CALL(readlink),
+static const int scout_calls[] = {CALL(epoll_create1), CALL(readlinkat), CALL(statx), CALL(getdents64),
+                                  CALL(fanotify_mark), CALL(fstatfs),    CALL(lseek), CALL(readlink),
                                   CALL(fcntl),         CALL(statfs),     -1};
 
 /* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
-static const int herald_calls[] = {CALL(accept4), CALL(recvfrom), CALL(sendto),  CALL(sendmsg), CALL(poll),
-                                   CALL(shutdown), CALL(getsockopt), CALL(pread64), -1};
+static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto),
+                                   CALL(sendmsg),    CALL(poll),     CALL(shutdown),
+                                   CALL(getsockopt), CALL(pread64),  -1};
 
 /* Filters stack, so the keeper's must hold all that the roles it forks use and what it takes to confine them. What it
  * leaves out: exec, mounts, modules, networks, names of other files than /proc's. */
-static const int keeper_calls[] = {
-    CALL(clone), CALL(clone3), CALL(fork), CALL(vfork), CALL(wait4), CALL(waitid), CALL(kill), CALL(pidfd_open), CALL(pidfd_send_signal),
-    CALL(pipe2), CALL(socketpair), CALL(eventfd2), CALL(timerfd_create), CALL(timerfd_settime), CALL(signalfd4),
-    CALL(ioctl), CALL(fcntl), CALL(dup3), CALL(dup2), CALL(dup), CALL(mmap), CALL(mprotect), CALL(set_robust_list), CALL(rseq),
-    CALL(prctl), CALL(capget), CALL(capset), CALL(setresuid), CALL(setresgid), CALL(setgroups), CALL(getresuid),
-    CALL(getresgid), CALL(getgroups), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(getppid),
-    CALL(seccomp), CALL(landlock_create_ruleset), CALL(landlock_add_rule), CALL(landlock_restrict_self),
-    CALL(prlimit64), CALL(setrlimit), CALL(getrlimit), CALL(getrandom), CALL(uname), CALL(sysinfo), CALL(ftruncate),
-    CALL(memfd_create), CALL(set_tid_address), CALL(sched_getaffinity), CALL(setpriority), CALL(unlinkat), CALL(unlink),
-    CALL(openat), CALL(readlinkat), CALL(readlink), CALL(setsid), CALL(close_range), CALL(getsockname), CALL(epoll_create1), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(sendto), CALL(sendmsg), CALL(setsockopt),
-    -1};
+static const int keeper_calls[] = {CALL(clone),
+                                   CALL(clone3),
+                                   CALL(fork),
+                                   CALL(vfork),
+                                   CALL(wait4),
+                                   CALL(waitid),
+                                   CALL(kill),
+                                   CALL(pidfd_open),
+                                   CALL(pidfd_send_signal),
+                                   CALL(pipe2),
+                                   CALL(socketpair),
+                                   CALL(eventfd2),
+                                   CALL(timerfd_create),
+                                   CALL(timerfd_settime),
+                                   CALL(signalfd4),
+                                   CALL(ioctl),
+                                   CALL(fcntl),
+                                   CALL(dup3),
+                                   CALL(dup2),
+                                   CALL(dup),
+                                   CALL(mmap),
+                                   CALL(mprotect),
+                                   CALL(set_robust_list),
+                                   CALL(rseq),
+                                   CALL(prctl),
+                                   CALL(capget),
+                                   CALL(capset),
+                                   CALL(setresuid),
+                                   CALL(setresgid),
+                                   CALL(setgroups),
+                                   CALL(getresuid),
+                                   CALL(getresgid),
+                                   CALL(getgroups),
+                                   CALL(getuid),
+                                   CALL(geteuid),
+                                   CALL(getgid),
+                                   CALL(getegid),
+                                   CALL(getppid),
+                                   CALL(seccomp),
+                                   CALL(landlock_create_ruleset),
+                                   CALL(landlock_add_rule),
+                                   CALL(landlock_restrict_self),
+                                   CALL(prlimit64),
+                                   CALL(setrlimit),
+                                   CALL(getrlimit),
+                                   CALL(getrandom),
+                                   CALL(uname),
+                                   CALL(sysinfo),
+                                   CALL(ftruncate),
+                                   CALL(memfd_create),
+                                   CALL(set_tid_address),
+                                   CALL(sched_getaffinity),
+                                   CALL(setpriority),
+                                   CALL(unlinkat),
+                                   CALL(unlink),
+                                   CALL(openat),
+                                   CALL(readlinkat),
+                                   CALL(readlink),
+                                   CALL(setsid),
+                                   CALL(close_range),
+                                   CALL(getsockname),
+                                   CALL(epoll_create1),
+                                   CALL(access),
+                                   CALL(faccessat),
+                                   CALL(faccessat2),
+                                   CALL(sendto),
+                                   CALL(sendmsg),
+                                   CALL(setsockopt),
+                                   -1};
 
 /* --- capabilities and ids --------------------------------------------------------------------------------------- */
 

@@ -96,8 +96,8 @@ void object_find(const struct object_finder *f, int watch, int fd, struct thing 
     /* What cannot be placed is guarded: it came through a marked directory. */
     object_place(f, t);
     const struct watch *w = &f->policy->watches[watch];
-    t->inside = !t->seen.place || (patterns_cover(f->policy, &w->path, t->path) &&
-                                   !patterns_cover(f->policy, &w->exclude, t->path));
+    t->inside = !t->seen.place ||
+                (patterns_cover(f->policy, &w->path, t->path) && !patterns_cover(f->policy, &w->exclude, t->path));
 }
 
 void object_place(const struct object_finder *f, struct thing *t)

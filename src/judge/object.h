@@ -12,9 +12,9 @@
 struct thing {
     struct file_id id;
     bool directory;
-    bool inside;       /* guarded in this watch; false: a neighbour or excluded, to be let through */
-    int watch, fd;     /* as asked */
-    uint32_t entry;    /* in the register; 0 if it is not there */
+    bool inside;        /* guarded in this watch; false: a neighbour or excluded, to be let through */
+    int watch, fd;      /* as asked */
+    uint32_t entry;     /* in the register; 0 if it is not there */
     struct object seen; /* what decide() gets; .place points into path */
     char path[PATH_MAX];
 };

@@ -38,16 +38,14 @@ struct subjects *subjects_create(const struct policy *p, struct board *board)
     return t;
 }
 
-/* The slot of `tid`, or the one to give it: free, else the longest unused that is not pinned. */
+/* The slot of `tid`, or the one to give it: free, else the longest unused. Only one slot of all is ever pinned. */
 static struct slot *slot_for(struct subjects *t, int32_t tid)
 {
-    struct slot *set = &t->slot[(uint32_t)tid % (SLOTS / WAYS) * WAYS], *best = NULL;
+    struct slot *set = &t->slot[(uint32_t)tid % (SLOTS / WAYS) * WAYS], *best = &set[set[0].pinned];
     for (int i = 0; i < WAYS; i++) {
         if (set[i].used && set[i].process.tid == tid)
             return &set[i];
-        if (set[i].pinned)
-            continue;
-        if (!best || !set[i].used || (best->used && set[i].last_used < best->last_used))
+        if (!set[i].pinned && best->used && (!set[i].used || set[i].last_used < best->last_used))
             best = &set[i];
     }
     return best;

@@ -93,8 +93,8 @@ static void confine(struct family *f, enum role role)
 
 static void be_judge(struct family *f, int control)
 {
-    int keep[WATCHES_MAX + 16] = {0, 1, 2, control, f->alive[1], f->files.lock, f->files.null,
-                                  f->rings[ROLE_JUDGE].wake_fd};
+    int keep[WATCHES_MAX + 16] = {
+        0, 1, 2, control, f->alive[1], f->files.lock, f->files.null, f->rings[ROLE_JUDGE].wake_fd};
     size_t n = 8;
     for (int i = 0; i < f->policy->n_watches; i++)
         keep[n++] = f->gates[i].fd;

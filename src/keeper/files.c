@@ -70,11 +70,14 @@ static int open_lock(const struct settings *s, struct files *f)
         return failed("cannot make the lock beside", s->socket);
     pid_t keeper = lock_holder(f->lock, LOCK_KEEPER), judge = lock_holder(f->lock, LOCK_JUDGE);
     if (keeper)
-        fprintf(stderr, "fileward: it runs already (process %d); stop that one first, or give this one another `socket`\n",
+        fprintf(stderr,
+                "fileward: it runs already (process %d); stop that one first, or give this one another `socket`\n",
                 keeper);
     else if (judge)
-        fprintf(stderr, "fileward: the judge of an earlier run still guards (process %d), its keeper is gone; end it "
-                        "with `kill -9 %d`, then start again\n", judge, judge);
+        fprintf(stderr,
+                "fileward: the judge of an earlier run still guards (process %d), its keeper is gone; end it "
+                "with `kill -9 %d`, then start again\n",
+                judge, judge);
     if (keeper || judge)
         return -1;
     return lock_take(f->lock, LOCK_KEEPER) ? 0 : failed("cannot take the lock beside", s->socket);
@@ -139,7 +142,8 @@ static int open_http(const struct settings *s, struct files *f)
     if (bind(f->http, (struct sockaddr *)&a, len) == 0 && listen(f->http, 64) == 0)
         return 0;
     if (errno == EADDRINUSE) {
-        fprintf(stderr, "fileward: another program listens on %s: set `listen` in [fileward] to a free port, or to off\n",
+        fprintf(stderr,
+                "fileward: another program listens on %s: set `listen` in [fileward] to a free port, or to off\n",
                 s->listen);
         return -1;
     }

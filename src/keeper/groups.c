@@ -16,7 +16,8 @@
  * which any user can take, would else stop the reader for 45 seconds (kernel-facts 6 and 13). */
 static int make_group(unsigned flags)
 {
-    return fanotify_init(flags | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS | FAN_REPORT_TID,
+    return fanotify_init(flags | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS |
+                             FAN_REPORT_TID,
                          O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NOATIME | O_NONBLOCK);
 }
 
@@ -32,9 +33,10 @@ static int complain(void)
 {
     switch (errno) {
     case EPERM:
-        fprintf(stderr, "fileward: the kernel does not let us guard files (fanotify_init: EPERM): this needs CAP_SYS_ADMIN in "
-                        "the machine's own user namespace; in a container or under a system call filter it is not to be "
-                        "had, so run fileward on the host\n");
+        fprintf(stderr,
+                "fileward: the kernel does not let us guard files (fanotify_init: EPERM): this needs CAP_SYS_ADMIN in "
+                "the machine's own user namespace; in a container or under a system call filter it is not to be "
+                "had, so run fileward on the host\n");
         break;
     case ENOSYS:
     case EINVAL:

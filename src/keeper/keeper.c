@@ -47,9 +47,10 @@ struct keeper {
 
 static const char *seat_name(enum seat s)
 {
-    return s == SEAT_SPARE ? "spare judge" : role_name(s == SEAT_HERALD  ? ROLE_HERALD
-                                                       : s == SEAT_SCOUT ? ROLE_SCOUT
-                                                                         : ROLE_JUDGE);
+    return s == SEAT_SPARE ? "spare judge"
+                           : role_name(s == SEAT_HERALD  ? ROLE_HERALD
+                                       : s == SEAT_SCOUT ? ROLE_SCOUT
+                                                         : ROLE_JUDGE);
 }
 
 /* --- children that end ------------------------------------------------------------------------------------------ */
@@ -275,8 +276,9 @@ static int run(struct keeper *k, const struct policy *p)
         return EXIT_POLICY;
     }
     if (p->settings.uid == UINT32_MAX) {
-        fprintf(stderr, "fileward: there is no user `%s`: make it (useradd --system --no-create-home --shell "
-                        "/usr/sbin/nologin %s), or set `user` in [fileward] to a number that nobody has\n",
+        fprintf(stderr,
+                "fileward: there is no user `%s`: make it (useradd --system --no-create-home --shell "
+                "/usr/sbin/nologin %s), or set `user` in [fileward] to a number that nobody has\n",
                 p->settings.user, p->settings.user);
         return EXIT_POLICY;
     }
@@ -301,7 +303,8 @@ static int run(struct keeper *k, const struct policy *p)
 
 int cmd_run(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *file = NULL;
     for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         if (c == 'h')

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 
 enum {
-    PER_USER_MAX = 100000,  /* a user must not fill the kernel's memory with marks */
-    TOLD_MAX = 1000,        /* records about what stays unguarded, for each watch; more are only counted */
+    PER_USER_MAX = 100000, /* a user must not fill the kernel's memory with marks */
+    TOLD_MAX = 1000,       /* records about what stays unguarded, for each watch; more are only counted */
 };
 
 void marks_unguarded(struct marks *m, const char *path, const char *why)

@@ -24,7 +24,7 @@ struct marks {
         uint32_t uid;
         uint32_t n;
         bool used;
-    } users[256]; /* inodes marked in directories that users can write */
+    } users[256];  /* inodes marked in directories that users can write */
     uint64_t told; /* unguarded records so far */
 };
 
