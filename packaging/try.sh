@@ -73,7 +73,7 @@ start() {
     setpriv --pdeathsig TERM -- setsid "$program" run -c "$config" </dev/null >"$try/messages" 2>&1 &
     daemon=$!
     echo "$daemon" >"$try/pid"
-    until grep -q '^fileward: ready:' "$try/messages"; do
+    until grep -qs '^fileward: ready:' "$try/messages"; do
         if ! lives "$daemon"; then
             cat "$try/messages" >&2
             exit 1

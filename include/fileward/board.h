@@ -10,7 +10,7 @@
 #include "fileward/role.h"
 
 enum {
-    HELD_MAX = 16,  /* questions that a judge holds at once */
+    HELD_MAX = 1024, /* questions that a judge holds at once */
     BUCKETS = 17,   /* of the latency histogram, without +Inf */
     FAMILY_MAX = 4, /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
 };
@@ -62,6 +62,7 @@ struct board {
     /* judge */
     _Atomic uint64_t beat;       /* grows with each question and each wake-up */
     _Atomic int32_t serving_pid; /* the judge that reads */
+    _Atomic uint32_t busy;       /* it reads or holds questions: set before it reads, while no number is known yet */
     struct {
         _Atomic int32_t fd; /* event descriptor in the judge's table; -1 none */
         _Atomic int32_t watch;

@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -169,33 +167,20 @@ bool process_unit(const struct process *p, char unit[UNIT_MAX])
     return n > 0 && procfs_unit(text, (size_t)n, unit);
 }
 
-/* A thread shows "running" between asking and falling asleep. On a busy machine it may be us who keeps it from its
- * processor, so looking again must give way: at first to whoever is ready to run, then for 20 us, 40 us, ... 5 ms. */
-static void give_way(int tries)
-{
-    enum { YIELDS = 8 };
-    if (tries <= YIELDS)
-        sched_yield();
-    else
-        nanosleep(&(struct timespec){.tv_nsec = 10000L << (tries - YIELDS)}, NULL);
-}
-
 enum proc_call process_call(const struct process *p, uint64_t *flags)
 {
-    enum { TRIES = 18 };
+    enum { LOOKS = 4 }; /* on another processor it takes some microseconds to fall asleep, as long as a look */
     CLEAN_FD int fd = openat(p->proc, "syscall", O_RDONLY | O_CLOEXEC);
+    enum proc_call call = CALL_OTHER;
     char text[256];
     *flags = 0;
-    for (int i = 0; fd >= 0 && i < TRIES; i++) {
-        if (i > 0)
-            give_way(i);
+    for (int i = 0; fd >= 0 && i < LOOKS; i++) {
         ssize_t n = pread(fd, text, sizeof text, 0);
-        if (n <= 0)
+        call = n > 0 ? procfs_syscall(text, (size_t)n, flags) : CALL_OTHER;
+        if (call != CALL_RUNNING)
             break;
-        if (!procfs_is_running(text, (size_t)n))
-            return procfs_syscall(text, (size_t)n, flags);
     }
-    return CALL_OTHER;
+    return call;
 }
 
 size_t process_comm(const struct process *p, char *out, size_t size)

@@ -49,7 +49,7 @@ bool process_status(const struct process *p, struct proc_status *out);
 bool process_loginuid(const struct process *p, uint32_t *out);
 bool process_unit(const struct process *p, char unit[UNIT_MAX]);
 
-/* What the blocked thread asked the kernel for (procfs_syscall); looks again a few times while it says "running". */
+/* What the blocked thread asked the kernel for (procfs_syscall). CALL_RUNNING: it does not sleep yet, look again. */
 enum proc_call process_call(const struct process *p, uint64_t *flags);
 
 /* The name of the thread, for display. Returns its length, 0 if unknown. */

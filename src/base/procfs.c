@@ -163,11 +163,6 @@ bool procfs_number(const char *text, size_t len, uint32_t *out)
     return numbers32(text, text + len, &out, 1);
 }
 
-bool procfs_is_running(const char *text, size_t len)
-{
-    return len >= 7 && memcmp(text, "running", 7) == 0;
-}
-
 enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags)
 {
     /* "NR 0xARG1 ... 0xARG6 0xSP 0xPC". The line does not say whether a 32-bit program asked, so numbers of both tables
@@ -175,6 +170,8 @@ enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags)
     const char *at = text, *end = text + len;
     uint64_t nr, arg[3];
     *flags = 0;
+    if (len >= 7 && memcmp(text, "running", 7) == 0)
+        return CALL_RUNNING;
     if (!number(&at, end, &nr))
         return CALL_OTHER;
     for (int i = 0; i < 3; i++)

@@ -28,14 +28,12 @@ bool procfs_number(const char *text, size_t len, uint32_t *out);
 
 /* /proc/TID/syscall of a blocked thread. */
 enum proc_call {
-    CALL_OTHER, /* running, unreadable, or a call that tells nothing of an open */
-    CALL_EXEC,  /* execve, execveat */
-    CALL_OPEN,  /* open, openat, creat: *flags are its flags */
+    CALL_OTHER,   /* unreadable, or a call that tells nothing of an open */
+    CALL_RUNNING, /* not asleep yet: nothing is shown */
+    CALL_EXEC,    /* execve, execveat */
+    CALL_OPEN,    /* open, openat, creat: *flags are its flags */
 };
 enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags);
-/* The thread was on a processor, so that nothing was shown: worth another look. */
-bool procfs_is_running(const char *text, size_t len);
-
 /* /proc/PID/stat: the start time in clock ticks since boot. The name in it may hold anything, parentheses too. */
 bool procfs_start_time(const char *text, size_t len, uint64_t *out);
 

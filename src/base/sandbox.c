@@ -54,9 +54,8 @@ static const int common_calls[] = {
 static const int judge_calls[] = {CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx),
                                   CALL(pidfd_open),    CALL(fstatfs), CALL(lseek),      CALL(getppid),  -1};
 
-static const int scout_calls[] = {CALL(epoll_create1), CALL(readlinkat), CALL(statx), CALL(getdents64),
-                                  CALL(fanotify_mark), CALL(fstatfs),    CALL(lseek), CALL(readlink),
-                                  CALL(fcntl),         CALL(statfs),     -1};
+static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fanotify_mark), CALL(fcntl),
+                                  CALL(lseek),         -1};
 
 /* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
 static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto),

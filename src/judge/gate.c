@@ -13,18 +13,23 @@ static enum question_kind kind_of(uint64_t mask)
     return mask & FAN_ACCESS_PERM ? QUESTION_READ : QUESTION_OPEN;
 }
 
-static void hold(struct board *board, int slot, int watch, int fd)
+/* Finds a free line on the board from `from` on and writes the number there. */
+static int hold(struct board *board, int from, int watch, int fd)
 {
-    atomic_store_explicit(&board->held[slot].watch, watch, memory_order_relaxed);
-    atomic_store_explicit(&board->held[slot].fd, fd, memory_order_release);
+    int line = from;
+    while (line < HELD_MAX - 1 && atomic_load_explicit(&board->held[line].fd, memory_order_relaxed) >= 0)
+        line++;
+    atomic_store_explicit(&board->held[line].watch, watch, memory_order_relaxed);
+    atomic_store_explicit(&board->held[line].fd, fd, memory_order_release);
+    return line;
 }
 
-int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[HELD_MAX])
+int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[BATCH])
 {
-    /* No information records are asked for, so an event is its metadata and a read takes HELD_MAX at most. */
-    struct fanotify_event_metadata events[HELD_MAX];
+    /* No information records are asked for, so an event is its metadata and a read takes BATCH at most. */
+    struct fanotify_event_metadata events[BATCH];
     ssize_t len = read(gate->fd, events, sizeof events);
-    int n = 0;
+    int n = 0, line = 0;
     if (len < 0) {
         /* EAGAIN: none waits. Anything else is an event that the kernel refused because it could not open the object
          * for us (kernels before 6.13 say so here). */
@@ -38,10 +43,9 @@ int gate_read(const struct gate *gate, int watch, struct board *board, struct qu
             atomic_fetch_add(&board->watch[watch].kernel_refused, 1);
             continue;
         }
-        hold(board, n, watch, e->fd);
-        out[n] = (struct question){
-            .kind = kind_of(e->mask), .watch = watch, .fd = e->fd, .tid = e->pid, .read_ns = clock_now(), .held = n};
-        n++;
+        line = hold(board, line, watch, e->fd);
+        out[n++] = (struct question){
+            .kind = kind_of(e->mask), .watch = watch, .fd = e->fd, .tid = e->pid, .read_ns = clock_now(), .held = line};
     }
     return n;
 }

@@ -7,6 +7,8 @@
 #include "base/answer.h"
 #include "fileward/board.h"
 
+enum { BATCH = 16 /* questions taken from a group before the others get a turn */ };
+
 enum question_kind { QUESTION_OPEN, QUESTION_EXEC, QUESTION_READ };
 
 /* Somebody waits for the answer to this. */
@@ -19,10 +21,11 @@ struct question {
     int held;        /* its place on the board */
 };
 
-/* Reads at most HELD_MAX questions of watch `watch` and notes their numbers on the board, so that the keeper can release
- * them if this process dies. Returns how many; 0 when none waits. Questions whose descriptor the kernel could not make
- * (it has refused those by itself) are counted in the watch's kernel_refused. */
-int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[HELD_MAX]);
+/* Reads at most BATCH questions of watch `watch` and notes their numbers on the board, so that the keeper can release
+ * them if this process dies; there must be room for them (HELD_MAX - BATCH held at most). Returns how many; 0 when none
+ * waits. Questions whose descriptor the kernel could not make (it has refused those by itself) are counted in the
+ * watch's kernel_refused. */
+int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[BATCH]);
 
 /* Answers and closes. Returns 0, or -1 with errno when nobody waits any more. */
 int gate_answer(const struct gate *gate, struct board *board, const struct question *q, enum answer answer);

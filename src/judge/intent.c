@@ -1,6 +1,7 @@
 #include "judge/intent.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 
 /* The kernel counts a writing open on the inode before it asks us, and gives a read lease only while there is none
  * (kernel-facts 12): success proves that no writer is pending. Failure proves nothing, and counts as a write. */
@@ -12,19 +13,21 @@ static bool no_writer(int fd)
     return true;
 }
 
-bool intent_is_read(int object_fd, const struct process *p)
+enum intent intent_of(int object_fd, const struct process *p)
 {
     if (!no_writer(object_fd))
-        return false;
+        return INTENT_WRITE;
     /* O_RDONLY | O_TRUNC gets the lease too: it truncates after the answer. Only the registers show it. A call that does
      * not show its flags (openat2, io_uring) stays a write. An exec reads. */
     uint64_t flags;
     switch (process_call(p, &flags)) {
     case CALL_EXEC:
-        return true;
+        return INTENT_READ;
     case CALL_OPEN:
-        return !(flags & O_TRUNC);
+        return flags & O_TRUNC ? INTENT_WRITE : INTENT_READ;
+    case CALL_RUNNING:
+        return INTENT_NOT_YET;
     default:
-        return false;
+        return INTENT_WRITE;
     }
 }

@@ -2,12 +2,15 @@
 #ifndef FILEWARD_JUDGE_INTENT_H
 #define FILEWARD_JUDGE_INTENT_H
 
-#include <stdbool.h>
-
 #include "base/process.h"
 
-/* Whether the blocked open of `object_fd` by `p` can only read. False whenever that is not proven: a writer may be
- * pending, or the file may be about to be truncated. Costs 10 to 90 us (kernel-facts 12). */
-bool intent_is_read(int object_fd, const struct process *p);
+enum intent {
+    INTENT_READ,    /* proven */
+    INTENT_WRITE,   /* everything else: a writer may be pending, or the file may be about to be truncated */
+    INTENT_NOT_YET, /* the opener has not fallen asleep yet, so that its call does not show */
+};
+
+/* What the open of `object_fd` by `p`, which waits for our answer, is for. Costs 10 to 30 us (kernel-facts 12). */
+enum intent intent_of(int object_fd, const struct process *p);
 
 #endif

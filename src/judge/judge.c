@@ -1,10 +1,12 @@
 #include "fileward/judge.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -28,8 +30,11 @@ struct judge {
         struct judge *judge;
         int watch;
     } source[WATCHES_MAX];
+    struct question batch[BATCH];
+    /* Questions whose opener has not fallen asleep yet, oldest first; asked again after the others had their turn. */
+    struct question deferred[HELD_MAX];
+    int n_deferred;
     /* of the question in hand */
-    struct question questions[HELD_MAX];
     struct inquiry inquiry;
     struct thing thing;
     struct report report;
@@ -38,6 +43,7 @@ struct judge {
 
 /* What came of a question. */
 struct outcome {
+    bool not_yet; /* nothing: look at it again later */
     enum op op;
     struct decision decision;
     enum record_reason reason;
@@ -83,6 +89,15 @@ static bool same_decision(const struct decision *a, const struct decision *b)
     return a->action == b->action && a->rule == b->rule;
 }
 
+/* No decision could be made in time: on_timeout decides. */
+static void give_up(struct judge *j, const struct question *q, struct outcome *o)
+{
+    o->op = OP_ANY;
+    o->decision = (struct decision){.action = j->is.policy->watches[q->watch].on_timeout, .rule = RULE_DEFAULT};
+    o->reason = REASON_TIMEOUT;
+    o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE;
+}
+
 /* An open that may read or write. Asked what it is only where the rules differ, or where a refusal must be told. */
 static void decide_open(struct judge *j, const struct question *q, struct outcome *o)
 {
@@ -94,29 +109,33 @@ static void decide_open(struct judge *j, const struct question *q, struct outcom
         o->decision = d[OP_READ];
         return;
     }
-    bool reads = j->inquiry.process && intent_is_read(q->fd, j->inquiry.process);
-    o->op = reads ? OP_READ : OP_WRITE;
+    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
+    o->not_yet = intent == INTENT_NOT_YET;
+    o->op = intent == INTENT_READ ? OP_READ : OP_WRITE;
     o->decision = d[o->op];
 }
 
 /* The kernel asks twice about an exec: OPEN_EXEC, then OPEN by the same thread in the same call. The second is an exec
  * too if it is about the same inode and the thread still is in an execve. */
-static bool second_of_exec(struct judge *j, const struct question *q)
+static bool second_of_exec(struct judge *j, const struct question *q, struct outcome *o)
 {
     struct expected_open *e = j->inquiry.expected;
-    if (!e || !e->pending)
+    if (!e || !e->pending || q->kind != QUESTION_OPEN)
         return false;
-    bool expected = q->kind == QUESTION_OPEN && e->watch == q->watch && file_id_equal(&e->id, &j->thing.id);
-    if (q->kind == QUESTION_OPEN)
-        e->pending = false;
     uint64_t flags;
-    return expected && process_call(j->inquiry.process, &flags) == CALL_EXEC;
+    bool expected = e->watch == q->watch && file_id_equal(&e->id, &j->thing.id);
+    enum proc_call call = expected ? process_call(j->inquiry.process, &flags) : CALL_OTHER;
+    o->not_yet = call == CALL_RUNNING;
+    e->pending = o->not_yet;
+    return call == CALL_EXEC;
 }
 
 static void decide_question(struct judge *j, const struct question *q, struct outcome *o)
 {
     struct decision d[OP_COUNT];
-    bool second = second_of_exec(j, q);
+    bool second = second_of_exec(j, q, o);
+    if (o->not_yet)
+        return;
     if (q->kind == QUESTION_EXEC || second)
         o->op = OP_EXEC;
     else if (j->thing.directory)
@@ -136,6 +155,8 @@ static void decide_question(struct judge *j, const struct question *q, struct ou
 static void judge_question(struct judge *j, const struct question *q, struct outcome *o)
 {
     decide_question(j, q, o);
+    if (o->not_yet)
+        return;
     o->reason = o->decision.rule == RULE_DEFAULT ? REASON_DEFAULT : REASON_RULE;
     o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_DENY;
     if (o->answer == ANSWER_DENY && j->inquiry.creds.tgid == 1) {
@@ -183,14 +204,15 @@ static struct fold_key key_of(struct judge *j, const struct question *q, const s
 
 static bool wants_record(const struct watch *w, const struct outcome *o)
 {
-    return w->log == LOG_EVERYTHING || (w->log == LOG_DENY && o->decision.action == ACTION_DENY);
+    return w->log == LOG_EVERYTHING || o->reason == REASON_TIMEOUT ||
+           (w->log == LOG_DENY && o->decision.action == ACTION_DENY);
 }
 
 static void finish_record(struct judge *j, const struct question *q, const struct outcome *o, enum action verdict,
                           int64_t latency)
 {
     struct record *r = &j->report.record;
-    r->kind = RECORD_ACCESS;
+    r->kind = o->reason == REASON_TIMEOUT ? RECORD_TIMEOUT : RECORD_ACCESS;
     r->time_ns = clock_wall();
     r->watch = q->watch;
     r->rule = o->decision.rule;
@@ -213,7 +235,10 @@ static void count(struct judge *j, const struct question *q, const struct outcom
 {
     struct board *b = j->is.board;
     struct board_slot *slot = board_slot(b, j->is.policy, q->watch, o->decision.rule);
-    atomic_fetch_add_explicit(&slot->n[o->op][verdict], 1, memory_order_relaxed);
+    if (o->reason == REASON_TIMEOUT)
+        atomic_fetch_add(&b->watch[q->watch].timeouts, 1);
+    else
+        atomic_fetch_add_explicit(&slot->n[o->op][verdict], 1, memory_order_relaxed);
     int i = 0;
     while (i < BUCKETS && (uint64_t)latency > board_bucket_ns[i])
         i++;
@@ -230,39 +255,56 @@ static int64_t answer(struct judge *j, const struct question *q, enum answer a)
     return clock_now() - q->read_ns;
 }
 
-static void handle(struct judge *j, const struct question *q)
+/* Gathers what a record needs, answers, then counts and records. */
+static void conclude(struct judge *j, const struct question *q, const struct outcome *o)
 {
-    if (is_family(j, q->tid)) {
-        answer(j, q, ANSWER_ALLOW);
-        return;
-    }
-    object_find(&j->finder, q->watch, q->fd, &j->thing);
-    if (!j->thing.inside) {
-        answer(j, q, ANSWER_ALLOW);
-        return;
-    }
-    struct outcome o = {.op = OP_READ};
-    subject_find(j->subjects, q->tid, &j->inquiry);
-    judge_question(j, q, &o);
-
-    enum action verdict = answer_verdict(&j->is.gates[q->watch], o.answer);
+    enum action verdict = answer_verdict(&j->is.gates[q->watch], o->answer);
     struct fold_key key;
-    bool record = wants_record(&j->is.policy->watches[q->watch], &o);
+    bool record = wants_record(&j->is.policy->watches[q->watch], o);
     if (record) {
         subject_gather(j->subjects, &j->inquiry, ATTR_EXE | ATTR_LOGINUID);
-        key = key_of(j, q, &o, verdict);
+        key = key_of(j, q, o, verdict);
         record = !fold_repeat(&j->fold, &key, q->read_ns);
     }
     if (record)
         report_gather(&j->report, j->subjects, &j->inquiry, &j->finder, &j->thing);
 
-    int64_t latency = answer(j, q, o.answer);
+    int64_t latency = answer(j, q, o->answer);
 
-    count(j, q, &o, verdict, latency);
+    count(j, q, o, verdict, latency);
     if (record) {
-        finish_record(j, q, &o, verdict, latency);
+        finish_record(j, q, o, verdict, latency);
         fold_remember(&j->fold, &key, j->report.record.seq, q->read_ns, tell_repeat, j);
     }
+}
+
+/* How long an opener may take to fall asleep: until then the judge has told the keeper that it moves. */
+static int64_t patience_ns(const struct judge *j)
+{
+    return j->is.policy->settings.timeout_ms * NS_PER_MS / 2;
+}
+
+/* Answers a question. False: it is too early, it must be asked again. */
+static bool handle(struct judge *j, const struct question *q)
+{
+    if (is_family(j, q->tid)) {
+        answer(j, q, ANSWER_ALLOW);
+        return true;
+    }
+    object_find(&j->finder, q->watch, q->fd, &j->thing);
+    if (!j->thing.inside) {
+        answer(j, q, ANSWER_ALLOW);
+        return true;
+    }
+    struct outcome o = {0};
+    subject_find(j->subjects, q->tid, &j->inquiry);
+    judge_question(j, q, &o);
+    if (o.not_yet && clock_now() < q->read_ns + patience_ns(j))
+        return false;
+    if (o.not_yet)
+        give_up(j, q, &o);
+    conclude(j, q, &o);
+    return true;
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
@@ -272,22 +314,71 @@ static void beat(struct judge *j)
     atomic_fetch_add_explicit(&j->is.board->beat, 1, memory_order_release);
 }
 
+static void tell_busy(struct judge *j, bool busy)
+{
+    atomic_store(&j->is.board->busy, busy || j->n_deferred > 0);
+}
+
 static void on_questions(void *ctx, int fd, uint32_t events)
 {
     (void)fd, (void)events;
     struct gate_source *s = ctx;
     struct judge *j = s->judge;
-    int n = gate_read(&j->is.gates[s->watch], s->watch, j->is.board, j->questions);
+    if (j->n_deferred > HELD_MAX - BATCH)
+        return; /* no room: first those that wait */
+    tell_busy(j, true);
+    int n = gate_read(&j->is.gates[s->watch], s->watch, j->is.board, j->batch);
     beat(j);
     for (int i = 0; i < n; i++) {
-        handle(j, &j->questions[i]);
+        if (!handle(j, &j->batch[i]))
+            j->deferred[j->n_deferred++] = j->batch[i];
         beat(j);
     }
+    tell_busy(j, false);
     /* Repeats are told even under a load that never lets the loop rest. */
     int64_t now = clock_now();
     if (j->fold.next_ns && now >= j->fold.next_ns)
         fold_flush(&j->fold, now, tell_repeat, j);
     j->loop.deadline = j->fold.next_ns;
+}
+
+/* Asks the oldest deferred questions again, not so many that new ones wait for long. Returns whether any was answered. */
+static bool ask_again(struct judge *j)
+{
+    int n = j->n_deferred < BATCH ? j->n_deferred : BATCH, left = 0;
+    for (int i = 0; i < n; i++) {
+        if (!handle(j, &j->deferred[i]))
+            j->deferred[left++] = j->deferred[i];
+        beat(j);
+    }
+    memmove(&j->deferred[left], &j->deferred[n], (size_t)(j->n_deferred - n) * sizeof *j->deferred);
+    j->n_deferred -= n - left;
+    tell_busy(j, false);
+    return left < n;
+}
+
+/* An opener shows its call when it sleeps. It may be us who keeps it from its processor: give way, at first to whoever is
+ * ready to run, then for longer and longer while nothing comes of it (32 us ... 1 ms). */
+static int give_way(int idle_rounds)
+{
+    enum { YIELDS = 4, LONGEST = 10 };
+    if (idle_rounds < YIELDS)
+        sched_yield();
+    else
+        nanosleep(&(struct timespec){.tv_nsec = 2000L << (idle_rounds < LONGEST ? idle_rounds : LONGEST)}, NULL);
+    return idle_rounds + 1;
+}
+
+static void run_loop(struct judge *j)
+{
+    int idle_rounds = 0;
+    while (!j->loop.stop || j->n_deferred > 0) {
+        loop_once(&j->loop, j->n_deferred > 0 ? 0 : -1);
+        if (j->n_deferred == 0 || ask_again(j))
+            idle_rounds = 0;
+        else
+            idle_rounds = give_way(idle_rounds);
+    }
 }
 
 static void on_deadline(void *ctx)
@@ -355,6 +446,6 @@ struct judge *judge_prepare(const struct judge_setup *setup)
 void judge_run(struct judge *j)
 {
     (void)!write(j->is.control_fd, "r", 1);
-    loop_run(&j->loop);
+    run_loop(j);
     fold_flush(&j->fold, INT64_MAX, tell_repeat, j);
 }

@@ -43,6 +43,7 @@ int family_prepare(struct family *f)
         return -1;
     }
     f->board = board;
+    f->board_fd = STEAL_FD(fd);
     f->board->started_ns = clock_wall();
     for (int i = 0; i < HELD_MAX; i++)
         atomic_store(&f->board->held[i].fd, -1);
@@ -130,6 +131,23 @@ static void be_scout(struct family *f, int control)
                                     .control_fd = control});
 }
 
+/* The board says who is let through as family: the herald's own mapping of it is of a descriptor open for reading, so
+ * that nothing can make it writable again. */
+static void only_read_board(struct family *f)
+{
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", f->board_fd);
+    CLEAN_FD int fd = open(link, O_RDONLY | O_CLOEXEC);
+    size_t size = board_size(f->policy);
+    void *board = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (board == MAP_FAILED || munmap(f->board, size) < 0) {
+        perror("fileward: herald: the board");
+        _exit(EXIT_FAILURE);
+    }
+    f->board = board;
+    close(f->board_fd);
+}
+
 static void be_herald(struct family *f, int control)
 {
     int keep[] = {0,
@@ -138,6 +156,7 @@ static void be_herald(struct family *f, int control)
                   control,
                   f->alive[0],
                   f->files.null,
+                  f->board_fd,
                   f->files.log,
                   f->files.log_dir,
                   f->files.http,
@@ -148,6 +167,7 @@ static void be_herald(struct family *f, int control)
                   f->rings[ROLE_SCOUT].wake_fd};
     keep_only_these(keep, sizeof keep / sizeof *keep);
     setpriority(PRIO_PROCESS, 0, 0);
+    only_read_board(f);
     reg_close(f->reg); /* names of guarded files are not its business */
     struct herald *h = herald_prepare(&(struct herald_setup){.policy = f->policy,
                                                              .board = f->board,
@@ -164,8 +184,6 @@ static void be_herald(struct family *f, int control)
                                                              .control_fd = control});
     if (!h)
         _exit(EXIT_FAILURE);
-    /* The board decides who is let through as family: from here on it can only be read. */
-    mprotect(f->board, board_size(f->policy), PROT_READ);
     confine(f, ROLE_HERALD);
     (void)!write(control, "r", 1);
     herald_run(h);

@@ -29,6 +29,7 @@ struct family {
     const struct policy *policy;
     struct gate gates[WATCHES_MAX];
     struct board *board;
+    int board_fd;
     struct reg *reg;
     struct ring rings[ROLE_COUNT]; /* of keeper, judge and scout */
     struct files files;

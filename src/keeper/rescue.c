@@ -18,6 +18,8 @@ bool rescue_is_due(struct rescue *r, struct family *f, int64_t now)
 {
     struct board *b = f->board;
     unsigned waiting = groups_unread(f->gates, f->policy->n_watches) + held(b);
+    if (waiting == 0 && atomic_load(&b->busy))
+        waiting = 1; /* between the kernel's queue and the board */
     uint64_t beat = atomic_load_explicit(&b->beat, memory_order_acquire);
     /* Since when something has waited without the judge moving, as far as these looks can tell: never too early. */
     if (waiting == 0)
@@ -72,6 +74,7 @@ void rescue_replace_judge(struct family *f, const char *why)
     uint64_t released = rescue_sweep(f);
     family_kill(f, SEAT_JUDGE);
     released += rescue_sweep(f);
+    atomic_store(&f->board->busy, 0);
     atomic_fetch_add(&f->board->rescues, 1);
     atomic_fetch_add(&f->board->restarts[ROLE_JUDGE], 1);
     if (!family_promote(f) && family_fork(f, SEAT_JUDGE))

@@ -3,18 +3,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mounts.h"
 #include "base/own.h"
-#include "base/remote.h"
 #include "policy/glob.h"
 
 enum { DEPTH_MAX = 256 };
@@ -28,6 +26,7 @@ struct walk {
     char path[PATH_MAX]; /* of the node in hand */
     size_t len;
     int depth;
+    struct mounts mounts;
 };
 
 static bool is_dir(const struct node *n)
@@ -58,8 +57,8 @@ static bool look_at(struct node *n, const struct node *parent)
     return true;
 }
 
-/* Why this child must not be taken in, or NULL. */
-static const char *objection(const struct node *child, const struct node *parent)
+/* Why this child, whose path is in hand, must not be taken in, or NULL. */
+static const char *objection(const struct walk *w, const struct node *child, const struct node *parent)
 {
     if (S_ISLNK(child->mode))
         return "it is a symbolic link; name what it points to";
@@ -67,9 +66,10 @@ static const char *objection(const struct node *child, const struct node *parent
         return "it is a mount in a directory that a user can write";
     if (parent->loose && child->uid != parent->uid)
         return "it belongs to another user than its directory, which a user can write";
-    if (child->mount != parent->mount && remote_name(child->fd))
-        return "it is on a network or user-space file system; only local ones can be guarded";
-    return NULL;
+    if (child->mount == parent->mount)
+        return NULL;
+    const char *type = mounts_type_at(&w->mounts, w->path, w->len);
+    return type ? mounts_refusal(type) : NULL;
 }
 
 /* Opens `name` in `parent` without touching it. False if it is gone. */
@@ -154,7 +154,7 @@ static void guard_child(struct walk *w, const struct node *dir, const char *name
     /* Links, FIFOs, sockets and devices in a tree are not what it guards: no open of theirs is asked about. */
     if (!open_child(dir, name, &child) || (!is_dir(&child) && !S_ISREG(child.mode)))
         return;
-    const char *why = objection(&child, dir);
+    const char *why = objection(w, &child, dir);
     if (why)
         marks_unguarded(w->m, w->path, why);
     else
@@ -211,7 +211,7 @@ static void take(struct walk *w, const struct node *dir, const char *name, const
     CLEAN_NODE struct node child;
     if (!open_child(dir, name, &child))
         return;
-    const char *why = objection(&child, dir);
+    const char *why = objection(w, &child, dir);
     if (why && (s->literal || !S_ISLNK(child.mode))) {
         marks_unguarded(w->m, w->path, why);
         return;
@@ -235,7 +235,7 @@ static void take_any_depth(struct walk *w, const struct node *dir, const char *n
 {
     const struct step *s = ctx;
     CLEAN_NODE struct node child;
-    if (!open_child(dir, name, &child) || objection(&child, dir))
+    if (!open_child(dir, name, &child) || objection(w, &child, dir))
         return;
     if (last(s) && (is_dir(&child) || S_ISREG(child.mode)))
         guard(w, &child, NULL, name);
@@ -283,9 +283,14 @@ static void follow(struct walk *w, struct node *n, struct rest rest)
 static void walk_path(struct marks *m, const char *text, size_t literal)
 {
     struct walk w = {.m = m, .policy = m->is->policy, .watch = &m->is->policy->watches[m->watch], .home = literal > 0};
+    if (!mounts_read(&w.mounts)) {
+        marks_unguarded(m, text, "the table of mounts cannot be read");
+        return;
+    }
     CLEAN_NODE struct node root = {.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (root.fd >= 0 && look_at(&root, NULL) && text[0] == '/')
         follow(&w, &root, (struct rest){.text = text + 1, .literal = literal ? literal - 1 : 0});
+    mounts_free(&w.mounts);
 }
 
 void walk_watch(struct marks *m)

@@ -28,7 +28,7 @@ life() {
         sleep "0.$((RANDOM % 2))$((RANDOM % 10))$((RANDOM % 10))" # any moment
         die "$role" "$how"
         end_load
-        check_load "$role $how" >/dev/null
+        check_load "$role $how"
         note "$role" "$how"
     done
     how=${HOWS[RANDOM % 4]}
@@ -36,11 +36,11 @@ life() {
         begin_load
         die keeper STOP
         end_load
-        check_load "keeper STOP" >/dev/null
+        check_load "keeper STOP"
         note keeper STOP
         stop
     else
-        die_keeper "$how" >/dev/null
+        die_keeper "$how"
         note keeper "$how"
         die_last
         record_has '.kind == "stop" and .role == "herald"'

@@ -67,6 +67,7 @@ expect_ok cat "$odd/file"
 record_has '.rule == "w/default" and .decision == "allow"'
 expect_eperm "$T/with blank" "$T/guarded/more/file"
 record_has '.rule == "w/first" and .reason == "tools # may; all" and .decision == "deny"'
+# shellcheck disable=SC2016 # they are what is told
 grep -q '30-last.ini:2: note: `default = allow` replaces `deny` of .*fileward.ini:[0-9]*$' "$T/stderr" ||
     fail "what replaces what is not told"
 stop

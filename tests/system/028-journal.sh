@@ -30,7 +30,7 @@ for text in SYSLOG_IDENTIFIER=fileward FILEWARD_WATCH MESSAGE "$T/guarded/file" 
     until_true 5 has "$text" || fail "no datagram with $text: $(cat -v "$T/journal")"
 done
 # What stands in a name is no field: values have their length in front, none follows a name and "=".
-[ "$(grep -acx FILEWARD_PATH "$T/journal")" -ge 2 ] && [ "$(grep -acx FILEWARD_VERDICT "$T/journal")" -ge 2 ] ||
+{ [ "$(grep -acx FILEWARD_PATH "$T/journal")" -ge 2 ] && [ "$(grep -acx FILEWARD_VERDICT "$T/journal")" -ge 2 ]; } ||
     fail "path and verdict are not told: $(cat -v "$T/journal")"
 ! grep -aq '^FILEWARD_[A-Z]*=[^a]' "$T/journal" || fail "a value without its length"
 

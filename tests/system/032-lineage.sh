@@ -32,6 +32,7 @@ END
 
 # below N COMMAND: runs it with N shells between it and the top.
 below() {
+    # shellcheck disable=SC2016 # the inner shells expand it
     DEPTH=$1 COMMAND=$2 BETWEEN=$T/between timeout -s KILL "$COMMAND_SECONDS" "$T/top" -c '
         export step='\''if [ "$DEPTH" = 0 ]; then $COMMAND; else DEPTH=$((DEPTH - 1)) "$BETWEEN" -c "$step"; fi; exit $?'\''
         eval "$step"'

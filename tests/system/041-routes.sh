@@ -62,7 +62,7 @@ for route in user_namespace user_namespace_bind user_namespace_overlay; do
     fi
 done
 for route in $routes; do
-    expect_ok $route
+    expect_ok "$route"
     [[ $OUTPUT == *secret* ]] || fail "without a daemon $route does not lead to the file: $OUTPUT"
 done
 
@@ -78,7 +78,7 @@ END
 for route in $routes; do
     $route >"$T/said" 2>&1
     status=$?
-    [ $status != 0 ] && ! grep -q secret "$T/said" || fail "through: $route: $(cat "$T/said")"
+    { [ $status != 0 ] && ! grep -q secret "$T/said"; } || fail "through: $route: $(cat "$T/said")"
     grep -q 'Operation not permitted' "$T/said" || fail "$route failed otherwise: $(cat "$T/said")"
 done
 assert_equal "$(record_count '.verdict == "deny" and .decision == "allow"')" 0

@@ -17,6 +17,7 @@ for role in spare scout herald; do
 done
 end_load
 check_load "audit"
+tell_load "audit"
 metric_becomes fileward_rescues_total 4
 stop
 assert_equal "$STATUS" 0 "exit status"

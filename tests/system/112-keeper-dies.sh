@@ -18,6 +18,7 @@ for how in KILL SEGV SYS; do
         start
     fi
     die_keeper "$how"
+    tell_load "keeper $how"
     # To a scraper it is not well, and says what to do.
     until_true 5 says_unhealthy || fail "/healthz does not say that the keeper is gone: $(healthz)"
     die_last

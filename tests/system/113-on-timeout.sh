@@ -24,6 +24,7 @@ stop_judges() {
 prepare_deaths "on_timeout = deny"
 stop_judges
 check_load "on_timeout = deny"
+tell_load "on_timeout = deny"
 if [ "$(curl -s "http://$LISTEN/status" | jq .features.deny_errno)" = true ]; then
     assert_equal $(($(load good ebusy) + $(load bad ebusy))) "$TIMEOUTS" "opens that met EBUSY"
     assert_equal "$(load good eperm)" 0 "allowed opens that met EPERM"
@@ -51,5 +52,6 @@ MODE=audit
 prepare_deaths "on_timeout = deny"
 stop_judges
 check_load "audit"
+tell_load "audit"
 record_has '.kind == "timeout" and .mode == "audit" and .decision == "deny" and .verdict == "allow"'
 stop

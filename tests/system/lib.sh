@@ -98,8 +98,10 @@ setup() {
 # own_run: an empty /run of the test's own, with nothing in it but $T.
 own_run() {
     OWN_RUN=yes
-    mount --bind "$T" /mnt && mount -t tmpfs -o mode=0755 fileward-test /run && mkdir "$T" &&
-        mount --move /mnt "$T" || fail "cannot mount a tmpfs at /run"
+    if ! { mount --bind "$T" /mnt && mount -t tmpfs -o mode=0755 fileward-test /run && mkdir "$T" &&
+        mount --move /mnt "$T"; }; then
+        fail "cannot mount a tmpfs at /run"
+    fi
 }
 
 finish() {

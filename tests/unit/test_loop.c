@@ -200,8 +200,9 @@ static void test_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_handlers), cmocka_unit_test(test_remove_in_handler), cmocka_unit_test(test_full),
-        cmocka_unit_test(test_deadline), cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_handlers), cmocka_unit_test(test_remove_in_handler),
+        cmocka_unit_test(test_full),     cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

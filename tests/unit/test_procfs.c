@@ -179,10 +179,9 @@ static void test_number(void **state)
         bool ok;
         uint32_t value;
     } cases[] = {
-        {"0", true, 0},         {"1000", true, 1000}, {"4294967295", true, UINT32_MAX},
-        {"1000\n", true, 1000}, {"4294967296", false, 0},
-        {"", false, 0},         {"x", false, 0},      {"-1", false, 0},
-        {"99999999999999999999999999", false, 0},
+        {"0", true, 0},         {"1000", true, 1000},     {"4294967295", true, UINT32_MAX},
+        {"1000\n", true, 1000}, {"4294967296", false, 0}, {"", false, 0},
+        {"x", false, 0},        {"-1", false, 0},         {"99999999999999999999999999", false, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint32_t value = 0;
@@ -206,7 +205,7 @@ static void test_syscall(void **state)
         uint64_t flags;
     } cases[] = {
 #if defined(__x86_64__)
-        {"2 0x7ffd 0x241 0x1b6" REST, CALL_OPEN, 0x241},          /* open */
+        {"2 0x7ffd 0x241 0x1b6" REST, CALL_OPEN, 0x241},            /* open */
         {"257 0xffffff9c 0x7ffd 0x80000" REST, CALL_OPEN, 0x80000}, /* openat */
         {"257 0xffffffffffffff9c 0x7ffd 0x200" REST, CALL_OPEN, O_TRUNC},
         {"85 0x7ffd 0x1b6 0x0" REST, CALL_OPEN, NEW_FILE}, /* creat: its second argument is a mode */
@@ -222,7 +221,6 @@ static void test_syscall(void **state)
         {"257", CALL_OTHER, 0},
         {"257 0x1 0x2", CALL_OTHER, 0},
         {"257 0x1 0x2 ", CALL_OTHER, 0},
-        {"257 0x1 0x2 0x", CALL_OTHER, 0},
         {"257 0x1 0x2 0x11111111111111111" REST, CALL_OTHER, 0},
         {"257 -1 0x2 0x0" REST, CALL_OTHER, 0},
 #elif defined(__aarch64__)
@@ -235,7 +233,9 @@ static void test_syscall(void **state)
         {"437 0xffffff9c 0x7ffd 0x7ffe" REST, CALL_OTHER, 0}, /* openat2: flags behind a pointer */
         {"426 0x3 0x1 0x1" REST, CALL_OTHER, 0},              /* io_uring_enter */
         {"0 0x3 0x7ffd 0x100" REST, CALL_OTHER, 0},
-        {"running\n", CALL_OTHER, 0},
+        {"running\n", CALL_RUNNING, 0},
+        {"running", CALL_RUNNING, 0},
+        {"runnin", CALL_OTHER, 0},
         {"-1 0x7ffd1c5f0d48 0x7f3fbd0e4a31\n", CALL_OTHER, 0},
         {"", CALL_OTHER, 0},
         {"\n", CALL_OTHER, 0},
@@ -250,10 +250,8 @@ static void test_syscall(void **state)
         char *text = exact(cases[i].text, len);
         if (procfs_syscall(text, len, &flags) != cases[i].call || flags != cases[i].flags)
             fail_msg("case %zu: flags %#lx", i, (unsigned long)flags);
-        assert_int_equal(procfs_is_running(text, len), strcmp(cases[i].text, "running\n") == 0);
         free(text);
     }
-    assert_false(procfs_is_running("runnin", 6));
 }
 
 #define FIELDS " S 1 2 3 0 -1 4194560 5 6 7 8 9 10 11 12 20 0 1 0 "
@@ -296,8 +294,8 @@ static void test_start_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),  cmocka_unit_test(test_status_cases), cmocka_unit_test(test_status_groups),
-        cmocka_unit_test(test_unit),    cmocka_unit_test(test_number),       cmocka_unit_test(test_syscall),
+        cmocka_unit_test(test_status),     cmocka_unit_test(test_status_cases), cmocka_unit_test(test_status_groups),
+        cmocka_unit_test(test_unit),       cmocka_unit_test(test_number),       cmocka_unit_test(test_syscall),
         cmocka_unit_test(test_start_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,11 +65,11 @@ static void test_identity(void **state)
         int watch;
         struct file_id id;
     } keys[] = {
-        {0, {8, 1, 4711, 1000}}, {1, {8, 1, 4711, 1000}},                          /* in two watches */
-        {0, {8, 1, 4711, 2000}},                                                   /* its number used again */
-        {0, {8, 1, 4711, 0}},                                                      /* no birth time */
-        {0, {8, 2, 4711, 1000}}, {0, {9, 1, 4711, 1000}}, {0, {8, 1, 4712, 1000}},
-        {REGISTER_NEIGHBOURHOOD, {8, 1, 4711, 1000}},                              /* marked, but not guarded */
+        {0, {8, 1, 4711, 1000}}, {1, {8, 1, 4711, 1000}}, /* in two watches */
+        {0, {8, 1, 4711, 2000}},                          /* its number used again */
+        {0, {8, 1, 4711, 0}},                             /* no birth time */
+        {0, {8, 2, 4711, 1000}}, {0, {9, 1, 4711, 1000}},
+        {0, {8, 1, 4712, 1000}}, {REGISTER_NEIGHBOURHOOD, {8, 1, 4711, 1000}}, /* marked, but not guarded */
         {0, {0, 0, 0, 0}},       {0, {UINT32_MAX, UINT32_MAX, UINT64_MAX, INT64_MIN}},
     };
     enum { N = sizeof keys / sizeof keys[0] };
@@ -239,8 +239,12 @@ static void test_concurrent_reader(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),     cmocka_unit_test(test_identity),   cmocka_unit_test(test_room),
-        cmocka_unit_test(test_long_names), cmocka_unit_test(test_full),       cmocka_unit_test(test_names_full),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_names_full),
         cmocka_unit_test(test_concurrent_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

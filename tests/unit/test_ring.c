@@ -29,8 +29,7 @@ struct shared {
 
 static struct shared *shared_of(const struct ring *r)
 {
-    struct shared *s =
-        mmap(NULL, sizeof(struct shared) + r->size, PROT_READ | PROT_WRITE, MAP_SHARED, r->memory_fd, 0);
+    struct shared *s = mmap(NULL, sizeof(struct shared) + r->size, PROT_READ | PROT_WRITE, MAP_SHARED, r->memory_fd, 0);
     assert_ptr_not_equal(s, MAP_FAILED);
     return s;
 }
@@ -420,10 +419,12 @@ static void test_two_processes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),          cmocka_unit_test(test_wake),      cmocka_unit_test(test_wrap),
-        cmocka_unit_test(test_full),           cmocka_unit_test(test_too_long),  cmocka_unit_test(test_hostile_consumer),
-        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_noise),     cmocka_unit_test(test_seen),
-        cmocka_unit_test(test_dying_producer), cmocka_unit_test(test_two_processes),
+        cmocka_unit_test(test_order),         cmocka_unit_test(test_wake),
+        cmocka_unit_test(test_wrap),          cmocka_unit_test(test_full),
+        cmocka_unit_test(test_too_long),      cmocka_unit_test(test_hostile_consumer),
+        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_seen),          cmocka_unit_test(test_dying_producer),
+        cmocka_unit_test(test_two_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

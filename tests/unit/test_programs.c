@@ -1,0 +1,311 @@
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/programs.h"
+
+/* Time passes when a test says so. */
+static int64_t later_ns;
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    long rc = syscall(SYS_clock_gettime, id, t);
+    int64_t ns = (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec + later_ns;
+    *t = (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+    return (int)rc;
+}
+
+/* A directory with programs, and a policy that names some of them. */
+struct house {
+    char dir[32];
+    char names[8][PATH_MAX];
+    struct pattern patterns[8];
+    struct policy policy;
+    struct programs *programs;
+};
+
+enum { SSH, LINK, GLOB, MISSING, ANY, N_PATTERNS };
+
+static void path_in(const struct house *h, const char *name, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s", h->dir, name);
+}
+
+static void make(const struct house *h, const char *name)
+{
+    char path[PATH_MAX];
+    path_in(h, name, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void rename_in(const struct house *h, const char *from, const char *to)
+{
+    char a[PATH_MAX], b[PATH_MAX];
+    path_in(h, from, a);
+    path_in(h, to, b);
+    assert_int_equal(rename(a, b), 0);
+}
+
+static struct house *new_house(void)
+{
+    static const char *const texts[N_PATTERNS] = {"ssh", "link", "lib/*-tool", "missing", "lib/**"};
+    struct house *h = calloc(1, sizeof *h);
+    char path[PATH_MAX];
+    assert_non_null(h);
+    strcpy(h->dir, "/tmp/fileward-test-XXXXXX");
+    assert_non_null(mkdtemp(h->dir));
+    for (int i = 0; i < N_PATTERNS; i++) {
+        path_in(h, texts[i], h->names[i]);
+        h->patterns[i].text = h->names[i];
+    }
+    path_in(h, "lib", path);
+    assert_int_equal(mkdir(path, 0755), 0);
+    make(h, "ssh");
+    make(h, "other");
+    make(h, "lib/a-tool");
+    path_in(h, "link", path);
+    assert_int_equal(symlink("other", path), 0);
+    h->policy = (struct policy){.programs = h->patterns, .n_programs = N_PATTERNS};
+    h->programs = programs_create(&h->policy);
+    assert_non_null(h->programs);
+    return h;
+}
+
+static void close_house(struct house *h)
+{
+    char command[64];
+    programs_free(h->programs);
+    snprintf(command, sizeof command, "rm -rf %s", h->dir);
+    assert_int_equal(system(command), 0);
+    free(h);
+}
+
+static struct program program_at(const struct house *h, const char *name)
+{
+    char path[PATH_MAX];
+    struct statx st;
+    path_in(h, name, path);
+    assert_int_equal(stat_identity(AT_FDCWD, path, 0, &st), 0);
+    return (struct program){.id = file_id_of(&st),
+                            .changed_ns = st.stx_ctime.tv_sec * NS_PER_S + st.stx_ctime.tv_nsec,
+                            .links = st.stx_nlink};
+}
+
+/* What the kernel says of the name; NULL: it cannot be told. */
+static ssize_t told(const void *ctx, char *out, size_t size)
+{
+    return ctx ? snprintf(out, size, "%s", (const char *)ctx) : -1;
+}
+
+static unsigned ask(struct house *h, const struct program *p, const char *name, bool *impostor)
+{
+    struct program_set set;
+    char path[PATH_MAX];
+    unsigned bits = 0;
+    if (name && name[0] != '!')
+        path_in(h, name, path);
+    else if (name)
+        snprintf(path, sizeof path, "%s", name + 1); /* as it is */
+    memset(&set, 0xff, sizeof set);
+    programs_of(h->programs, p, told, name ? path : NULL, &set, impostor);
+    for (size_t i = 0; i < PROGRAMS_MAX; i++)
+        if (program_set_has(&set, i))
+            bits |= i < N_PATTERNS ? 1u << i : 1u << 31;
+    return bits;
+}
+
+static void expect(struct house *h, const struct program *p, const char *name, unsigned bits, bool impostor)
+{
+    bool is_impostor = !impostor;
+    unsigned got = ask(h, p, name, &is_impostor);
+    if (got != bits || is_impostor != impostor)
+        fail_msg("%s: %#x, impostor %d", name ? name : "(no name)", got, is_impostor);
+}
+
+#define BIT(i) (1u << (i))
+
+static void test_by_inode(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    struct program ssh = program_at(h, "ssh"), other = program_at(h, "other"), tool = program_at(h, "lib/a-tool");
+    expect(h, &ssh, "ssh", BIT(SSH), false);
+    expect(h, &other, "other", BIT(LINK), false); /* what the symbolic link leads to */
+    expect(h, &tool, "lib/a-tool", BIT(GLOB) | BIT(ANY), false);
+    close_house(h);
+
+    /* A hard link is the same program under a literal, whatever name the kernel tells, or none. */
+    h = new_house();
+    char from[PATH_MAX], to[PATH_MAX];
+    path_in(h, "ssh", from);
+    path_in(h, "hard", to);
+    assert_int_equal(link(from, to), 0);
+    struct program hard = program_at(h, "hard");
+    expect(h, &hard, "hard", BIT(SSH), false);
+    later_ns += 2 * NS_PER_S;
+    expect(h, &hard, NULL, BIT(SSH), false);
+    later_ns += 2 * NS_PER_S;
+    expect(h, &hard, "!", BIT(SSH), false);
+    later_ns += 2 * NS_PER_S;
+    expect(h, &hard, "!(unreachable)/ssh", BIT(SSH), false);
+    close_house(h);
+}
+
+/* A name alone never counts: in its own mount tree a process can have any. */
+static void test_impostor(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    make(h, "evil");
+    struct program evil = program_at(h, "evil");
+    static const struct {
+        const char *name;
+        bool impostor;
+    } cases[] = {
+        {"ssh", true},         {"lib/a-tool", true},
+        {"lib/b-tool", true},  {"lib/sub/x", true},
+        {"link", true},        {"missing", true},
+        {"evil", false},       {"other", false},
+        {"ssh/x", false},      {"ss", false},
+        {"!ssh", false},       {"!", false},
+        {"!memfd:ssh", false}, {"!/memfd:ssh (deleted)", false},
+        {NULL, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        later_ns += 2 * NS_PER_S;
+        expect(h, &evil, cases[i].name, 0, cases[i].impostor);
+    }
+    close_house(h);
+}
+
+static void test_deleted(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    char path[PATH_MAX];
+    struct program ssh = program_at(h, "ssh"), unseen = program_at(h, "other");
+    expect(h, &ssh, "ssh", BIT(SSH), false);
+    path_in(h, "ssh", path);
+    assert_int_equal(unlink(path), 0);
+    ssh.links = unseen.links = 0;
+    ssh.changed_ns++;
+    for (int i = 0; i < 3; i++) { /* it is what it was, however long */
+        expect(h, &ssh, "ssh (deleted)", BIT(SSH), false);
+        later_ns += 5 * NS_PER_S;
+    }
+    path_in(h, "other", path);
+    assert_int_equal(unlink(path), 0);
+    expect(h, &unseen, "other (deleted)", 0, false);
+
+    /* Of the same number and another birth, it is another program. */
+    struct program reused = ssh;
+    reused.id.born_ns++;
+    reused.links = 1;
+    expect(h, &reused, "elsewhere", 0, false);
+    close_house(h);
+}
+
+/* An upgrade puts a new inode under the name. */
+static void test_replaced(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    struct program before = program_at(h, "ssh");
+    expect(h, &before, "ssh", BIT(SSH), false);
+    make(h, "new");
+    rename_in(h, "new", "ssh");
+    struct program after = program_at(h, "ssh");
+    assert_false(file_id_equal(&before.id, &after.id));
+    expect(h, &after, "ssh", BIT(SSH), false); /* at once by its name */
+
+    make(h, "newer");
+    rename_in(h, "newer", "ssh");
+    struct program newer = program_at(h, "ssh");
+    expect(h, &newer, "!/elsewhere/ssh", 0, false);
+    later_ns += NS_PER_S; /* at the latest, by any name */
+    expect(h, &newer, "!/elsewhere/ssh", BIT(SSH), false);
+
+    /* What had the name and has lost it is no longer that program, at most a second later. */
+    rename_in(h, "ssh", "ssh.old");
+    struct program old = program_at(h, "ssh.old");
+    expect(h, &old, "ssh.old", BIT(SSH), false);
+    later_ns += NS_PER_S;
+    expect(h, &old, "ssh.old", 0, false);
+    close_house(h);
+}
+
+static void test_appears(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    struct program ssh = program_at(h, "ssh");
+    expect(h, &ssh, "ssh", BIT(SSH), false);
+    make(h, "missing");
+    struct program p = program_at(h, "missing");
+    expect(h, &p, "missing", BIT(MISSING), false);
+
+    /* A change of mode or links is looked at at once: the name may be another. */
+    make(h, "lib/plain");
+    struct program q = program_at(h, "lib/plain");
+    expect(h, &q, "lib/plain", BIT(ANY), false);
+    rename_in(h, "lib/plain", "plain");
+    q.changed_ns++;
+    expect(h, &q, "plain", 0, false);
+    close_house(h);
+}
+
+/* More programs than it keeps: each is still told right. */
+static void test_many(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    struct program ssh = program_at(h, "ssh"), p = ssh;
+    for (uint64_t i = 1; i < 3000; i++) {
+        p.id.ino = ssh.id.ino + i * 7919;
+        later_ns++;
+        expect(h, &p, i % 2 ? "ssh" : "nothing", 0, i % 2);
+        if (i % 100 == 0)
+            expect(h, &ssh, "ssh", BIT(SSH), false);
+    }
+    close_house(h);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    const struct policy p = {.n_programs = 0};
+    struct programs *t = programs_create(&p);
+    struct program_set set, none = {0};
+    bool impostor = true;
+    assert_non_null(t);
+    programs_of(t, &(struct program){.id = {8, 1, 5, 5}, .links = 1}, told, "/usr/bin/x", &set, &impostor);
+    assert_memory_equal(&set, &none, sizeof set);
+    assert_false(impostor);
+    programs_free(t);
+    programs_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_inode), cmocka_unit_test(test_impostor), cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_replaced), cmocka_unit_test(test_appears),  cmocka_unit_test(test_many),
+        cmocka_unit_test(test_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
