@@ -52,12 +52,18 @@ expect_eperm below 40 "cat $T/guarded/ancestor/file"
 expect_eperm below 40 "cat $T/guarded/deny/file"
 
 # The child goes on when its parent has ended: nothing above it is what it was.
+cat >"$T/orphan" <<END
+while grep -q "^PPid:.\$1\$" /proc/\$\$/status; do sleep 0.01; done
+timeout -s KILL 10 cat '$T/guarded/ancestor/file' >'$T/said' 2>&1
+echo \$? >'$T/result'
+END
 orphan() {
     rm -f "$T/result"
-    "$T/top" -c "( while grep -q '^PPid:.\$PPID\$' /proc/\$BASHPID/status || [ \$(sed -n 's/^PPid:.//p' /proc/\$BASHPID/status) = \$\$ ]
-        do sleep 0.01; done; timeout -s KILL 10 cat '$T/guarded/ancestor/file' >'$T/said' 2>&1; echo \$? >'$T/result' ) & :"
+    "$T/top" -c "'$T/between' '$T/orphan' \$\$ & :"
     until_true 10 test -s "$T/result" || fail "the orphan does not end"
     cat "$T/said"
     return "$(cat "$T/result")"
 }
 expect_eperm orphan
+until_true 5 a_record_has '.watch == "ancestor" and .verdict == "deny" and .subject.ancestors[1].exe != "'"$T"'/top"' ||
+    fail "no record of the orphan"

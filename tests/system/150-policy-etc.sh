@@ -41,6 +41,8 @@ expect_ok as_user "$alice" cat /etc/hostname
 expect_ok as_user "$alice" ls /etc /etc/ssh
 expect_ok ls -la /etc/ssl/private
 expect_ok getent passwd fw-alice
+expect_status 2 as_user "$alice" sh -c 'echo x >>/etc/hosts' # the kernel's own refusal
+[[ $OUTPUT == *"Permission denied"* ]] || fail "what refuses alice: $OUTPUT"
 
 # --- passwords ---
 refused etc/shadow-nobody-else read /etc/shadow cat /etc/shadow
@@ -128,4 +130,4 @@ explained 0 etc/shadow-read --path /etc/shadow --exe /usr/sbin/unix_chkpwd --uid
 explained 0 etc/shadow-accounts --path /etc/shadow --exe /usr/sbin/useradd --uid root --op write
 explained 0 etc/package-scripts --path /etc/hosts --exe /usr/bin/dash --uid root --op write --ancestor /usr/bin/dpkg
 explained 5 etc/default --path /etc/hosts --exe /usr/bin/dash --uid root --op write
-explained 5 etc/default --path /etc/hosts --exe /usr/bin/dpkg --uid fw-alice --op write
+explained 5 etc/default --path /etc/hosts --exe "$T/bin/tee" --uid root --op write
