@@ -14,9 +14,9 @@ for set in "${@:-build}"; do
         ;;
     test)
         debian="$debian libcmocka-dev clang libclang-rt-dev jq curl procps util-linux openssh-client openssh-server"
-        debian="$debian prometheus"
+        debian="$debian prometheus git vim-tiny"
         fedora="$fedora libcmocka-devel clang compiler-rt jq curl procps-ng util-linux openssh-clients openssh-server"
-        fedora="$fedora golang-github-prometheus"
+        fedora="$fedora golang-github-prometheus git vim-minimal"
         ;;
     lint)
         debian="$debian clang-format cppcheck shellcheck"

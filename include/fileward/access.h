@@ -45,7 +45,7 @@ struct subject {
     size_t n_groups;
     const char *unit;                    /* "" if the control group has no unit */
     const struct program_set *exe;       /* which of the policy's programs this process runs */
-    const struct program_set *parent;    /* ... its parent; NULL where there is none */
+    const struct program_set *parent;    /* ... its parent; NULL where there is none, or it was not seen */
     const struct program_set *ancestors; /* ... anyone strictly above */
 };
 

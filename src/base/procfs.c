@@ -166,17 +166,21 @@ bool procfs_number(const char *text, size_t len, uint32_t *out)
 enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags)
 {
     /* "NR 0xARG1 ... 0xARG6 0xSP 0xPC". The line does not say whether a 32-bit program asked, so numbers of both tables
-     * are listed; none of them is an open in one table and another open in the other. */
+     * are listed; none of them is an open in one table and another open in the other.
+     * An io_uring worker shows what call its owner was in when it was made, and is told from it by SP and PC 0. */
+    enum { SP = 6, PC = 7, NUMBERS = 8 };
     const char *at = text, *end = text + len;
-    uint64_t nr, arg[3];
+    uint64_t nr, arg[NUMBERS];
     *flags = 0;
     if (len >= 7 && memcmp(text, "running", 7) == 0)
         return CALL_RUNNING;
     if (!number(&at, end, &nr))
         return CALL_OTHER;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < NUMBERS; i++)
         if (!number(&at, end, &arg[i]))
             return CALL_OTHER;
+    if (arg[SP] == 0 || arg[PC] == 0)
+        return CALL_OTHER;
     switch (nr) {
 #if defined(__x86_64__)
     case 59:  /* execve */

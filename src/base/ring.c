@@ -97,7 +97,8 @@ static bool well_formed(const struct record *r)
 size_t ring_pop(struct ring *r, struct record *out)
 {
     struct ring_memory *m = r->m;
-    uint64_t head = atomic_load_explicit(&m->head, memory_order_acquire);
+    /* As ring_push() reads it: were tail set to anything else, the ring would count as full for ever. */
+    uint64_t head = atomic_load_explicit(&m->head, memory_order_acquire) & ~UINT64_C(7);
     uint64_t tail = atomic_load_explicit(&m->tail, memory_order_relaxed);
     uint32_t size = 0;
 

@@ -7,6 +7,7 @@ static const int64_t window_ns = NS_PER_S;
 static bool same(const struct fold_key *a, const struct fold_key *b)
 {
     return file_id_equal(&a->program, &b->program) && file_id_equal(&a->object, &b->object) && a->uid == b->uid &&
+           a->ruid == b->ruid && a->gid == b->gid && a->egid == b->egid && a->impostor == b->impostor &&
            a->loginuid_or_tid == b->loginuid_or_tid && a->watch == b->watch && a->rule == b->rule && a->op == b->op &&
            a->decision == b->decision && a->verdict == b->verdict && a->mode == b->mode;
 }
@@ -52,7 +53,7 @@ void fold_flush(struct fold *f, int64_t now, fold_tell *tell, void *ctx)
             continue;
         if (e->until_ns <= now) {
             tell_one(e, tell, ctx);
-            e->until_ns = now + window_ns; /* it goes on: one record a second */
+            e->until_ns = now > INT64_MAX - window_ns ? now : now + window_ns; /* it goes on: one record a second */
         } else if (!f->next_ns || e->until_ns < f->next_ns) {
             f->next_ns = e->until_ns;
         }

@@ -115,41 +115,65 @@ static void decide_open(struct judge *j, const struct question *q, struct outcom
     o->decision = d[o->op];
 }
 
-/* The kernel asks twice about an exec: OPEN_EXEC, then OPEN by the same thread in the same call. The second is an exec
- * too if it is about the same inode and the thread still is in an execve. */
-static bool second_of_exec(struct judge *j, const struct question *q, struct outcome *o)
+static uint64_t watch_bit(int watch)
 {
-    struct expected_open *e = j->inquiry.expected;
-    if (!e || !e->pending || q->kind != QUESTION_OPEN)
-        return false;
+    return UINT64_C(1) << watch;
+}
+_Static_assert(WATCHES_MAX <= 64, "a bit for each watch");
+
+/* Whether the thread asked in `watches` about an exec of this object, and still is in an execve. */
+static bool in_exec(const struct judge *j, const struct question *q, uint64_t watches, struct outcome *o)
+{
     uint64_t flags;
-    bool expected = e->watch == q->watch && file_id_equal(&e->id, &j->thing.id);
-    enum proc_call call = expected ? process_call(j->inquiry.process, &flags) : CALL_OTHER;
+    const struct last_exec *e = j->inquiry.exec;
+    if (!(watches & watch_bit(q->watch)) || !file_id_equal(&e->id, &j->thing.id))
+        return false;
+    enum proc_call call = process_call(j->inquiry.process, &flags);
     o->not_yet = call == CALL_RUNNING;
-    e->pending = o->not_yet;
     return call == CALL_EXEC;
+}
+
+/* The kernel asks twice about an exec: OPEN_EXEC, then OPEN by the same thread in the same call. Then it reads the
+ * program's beginning. All of these are the exec. */
+static bool part_of_exec(struct judge *j, const struct question *q, struct outcome *o)
+{
+    struct last_exec *e = j->inquiry.exec;
+    if (q->kind == QUESTION_EXEC || !e)
+        return q->kind == QUESTION_EXEC;
+    if (q->kind == QUESTION_READ)
+        return in_exec(j, q, e->asked, o);
+    bool exec = in_exec(j, q, e->pending, o);
+    if (!o->not_yet)
+        e->pending &= ~watch_bit(q->watch);
+    return exec;
+}
+
+static void remember_exec(struct judge *j, const struct question *q)
+{
+    struct last_exec *e = j->inquiry.exec;
+    if (!e)
+        return;
+    if (!file_id_equal(&e->id, &j->thing.id))
+        *e = (struct last_exec){.id = j->thing.id};
+    e->asked |= watch_bit(q->watch);
+    e->pending |= watch_bit(q->watch);
 }
 
 static void decide_question(struct judge *j, const struct question *q, struct outcome *o)
 {
     struct decision d[OP_COUNT];
-    bool second = second_of_exec(j, q, o);
+    bool exec = part_of_exec(j, q, o);
     if (o->not_yet)
         return;
-    if (q->kind == QUESTION_EXEC || second)
-        o->op = OP_EXEC;
-    else if (j->thing.directory)
-        o->op = OP_LIST;
-    else if (q->kind == QUESTION_READ)
-        o->op = OP_READ;
-    else {
+    if (!exec && !j->thing.directory && q->kind == QUESTION_OPEN) {
         decide_open(j, q, o);
         return;
     }
+    o->op = exec ? OP_EXEC : j->thing.directory ? OP_LIST : OP_READ;
     ask(j, q->watch, OP_BIT(o->op), d);
     o->decision = d[o->op];
-    if (q->kind == QUESTION_EXEC && j->inquiry.expected)
-        *j->inquiry.expected = (struct expected_open){.pending = true, .watch = q->watch, .id = j->thing.id};
+    if (q->kind == QUESTION_EXEC)
+        remember_exec(j, q);
 }
 
 static void judge_question(struct judge *j, const struct question *q, struct outcome *o)
@@ -192,6 +216,10 @@ static struct fold_key key_of(struct judge *j, const struct question *q, const s
         .program = known ? j->inquiry.program.id : (struct file_id){0},
         .object = j->thing.id,
         .uid = j->inquiry.seen.fsuid,
+        .ruid = j->inquiry.seen.ruid,
+        .gid = j->inquiry.seen.gid,
+        .egid = j->inquiry.seen.egid,
+        .impostor = j->inquiry.impostor,
         .loginuid_or_tid = known ? j->inquiry.seen.loginuid : (uint32_t)q->tid,
         .watch = q->watch,
         .rule = o->decision.rule,

@@ -13,7 +13,7 @@ struct slot {
     struct process process;
     bool used, pinned;
     uint64_t last_used;
-    struct expected_open expected;
+    struct last_exec exec;
 };
 
 struct subjects {
@@ -88,14 +88,15 @@ void subject_find(struct subjects *t, int32_t tid, struct inquiry *q)
     struct slot *s = find(t, tid, &creds);
     t->asked = s;
     q->process = NULL;
-    q->expected = NULL;
+    q->exec = NULL;
+    q->impostor = false;
     q->creds = creds;
     q->seen = (struct subject){.known = ATTR_CREDS, .failed = ATTR_CREDS};
     if (!s)
         return;
     s->pinned = true;
     q->process = &s->process;
-    q->expected = &s->expected;
+    q->exec = &s->exec;
     q->seen = (struct subject){.known = ATTR_CREDS,
                                .fsuid = creds.fsuid,
                                .ruid = creds.ruid,
@@ -144,7 +145,7 @@ bool subject_ancestors(struct subjects *t, const struct inquiry *q, each_ancesto
             return false;
         pid = creds.ppid;
     }
-    return true;
+    return pid <= 0;
 }
 
 struct lineage {
@@ -180,6 +181,11 @@ static bool gather_lineage(struct subjects *t, struct inquiry *q)
             q->seen.parent = l.depth > 0 ? &q->parent : NULL;
             q->seen.ancestors = &q->ancestors;
             return true;
+        }
+        if (l.depth == RECORD_ANCESTORS_MAX) { /* too long: what was seen still counts, what was not is unknown */
+            q->seen.parent = &q->parent;
+            q->seen.ancestors = &q->ancestors;
+            return false;
         }
         if (process_creds(q->process, &q->creds) < 0)
             return false;

@@ -11,18 +11,19 @@
 
 struct subjects;
 
-/* An exec asks twice about one inode: as an exec, then as an open by the same thread. */
-struct expected_open {
-    bool pending;
-    int watch;
+/* The last exec that a thread asked about. Each watch that holds the program is asked about it as an exec, then each as an
+ * open by the same thread. One bit for each watch. */
+struct last_exec {
     struct file_id id;
+    uint64_t asked;   /* as an exec */
+    uint64_t pending; /* and not yet as an open */
 };
 
 /* A subject under question. Filled lazily; borrowed until the next subject_find(). */
 struct inquiry {
     struct process *process; /* NULL: it is gone */
-    struct expected_open *expected;
-    struct subject seen; /* what decide() gets */
+    struct last_exec *exec;  /* NULL like process */
+    struct subject seen;     /* what decide() gets */
     struct creds creds;
     struct program program; /* valid if ATTR_EXE is known and has not failed */
     bool impostor;

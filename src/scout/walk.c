@@ -252,7 +252,7 @@ static void follow_literal(struct walk *w, struct node *n, const struct step *s)
     bool exists = open_child(n, s->component, &child);
     /* A file is replaced by renaming another over its name, and one that is not there yet appears under it. But users
      * without a ~/.ssh need not pay for it with a question at each file of their home. */
-    if (last(s) && (exists ? !is_dir(&child) : !w->home))
+    if (last(s) && (exists ? S_ISREG(child.mode) : !w->home))
         marks_neighbourhood(w->m, n, w->len ? w->path : "/");
     if (!exists || !enter(w, s->component, &back))
         return;

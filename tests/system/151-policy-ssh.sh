@@ -2,7 +2,8 @@
 # timeout: 180
 . tests/system/lib.sh
 setup
-need useradd ssh ssh-keygen ssh-add ssh-agent ssh-copy-id /usr/sbin/sshd git
+[ -e /etc/debian_version ] || skip "the shipped policies are written for Debian"
+need useradd ssh ssh-keygen ssh-add ssh-agent /usr/sbin/sshd git
 
 cp -a /etc "$T/etc"
 mount --bind "$T/etc" /etc || fail "cannot put a copy in the place of /etc"

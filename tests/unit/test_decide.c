@@ -150,6 +150,23 @@ static void test_programs(void **state)
     fixture_close(&x);
 }
 
+/* A chain too long to be walked to its end: who was seen counts, and nobody can be said not to be in it. */
+static void test_long_lineage(void **state)
+{
+    (void)state;
+    struct fixture x;
+    struct question q;
+    unsigned why;
+    fixture_open(&x);
+    question_init(&q);
+    q.s.failed = ATTR_LINEAGE;
+    assert_int_equal(try(&x, "allow", "parent = /bin/a", &q, &why), TRIAL_FAILS);
+    assert_int_equal(try(&x, "deny", "parent = /bin/a", &q, &why), TRIAL_FAILS);
+    assert_int_equal(try(&x, "allow", "ancestor = /bin/a", &q, &why), TRIAL_FAILS);
+    assert_int_equal(try(&x, "deny", "ancestor = /bin/a", &q, &why), TRIAL_HOLDS);
+    fixture_close(&x);
+}
+
 /* Each condition with its attributes not yet looked for, and looked for in vain. */
 static void test_unknown_and_failed(void **state)
 {
@@ -177,6 +194,7 @@ static void test_unknown_and_failed(void **state)
         q.s.known = subject_all;
         q.o.known = object_all;
         q.s.failed = q.o.failed = cases[i].attributes;
+        q.s.parent = NULL;
         assert_int_equal(try(&x, "allow", cases[i].condition, &q, &why), TRIAL_FAILS);
         assert_int_equal(try(&x, "deny", cases[i].condition, &q, &why), TRIAL_HOLDS);
     }
@@ -249,8 +267,11 @@ static void test_first_match_by_operation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_condition),           cmocka_unit_test(test_programs),
-        cmocka_unit_test(test_unknown_and_failed),       cmocka_unit_test(test_asks_only_for_what_matters),
+        cmocka_unit_test(test_each_condition),
+        cmocka_unit_test(test_programs),
+        cmocka_unit_test(test_unknown_and_failed),
+        cmocka_unit_test(test_long_lineage),
+        cmocka_unit_test(test_asks_only_for_what_matters),
         cmocka_unit_test(test_first_match_by_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

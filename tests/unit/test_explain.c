@@ -28,7 +28,7 @@ static int run(int (*command)(int, char **), char *out, size_t size, const char 
 }
 
 static const char policy[] =
-    "[fileward]\nuser = root\nmode = enforce\n"
+    "[fileward]\nuser = 60842\nmode = enforce\n"
     "[watch w]\npath = %1$s\nexclude = %1$s/out\ndefault = deny\n"
     "[rule w/cat]\naction = allow\nop = read\nexe = /usr/bin/cat\nuid = owner\nreason = \"because\"\n"
     "[rule w/log]\naction = allow\nloginuid = 1000-60000\n"

@@ -308,7 +308,7 @@ static void test_noise(void **state)
             memcpy(s->data + (random >> 7) % (SIZE - 4), &value, sizeof value);
         }
         s->tail = s->head + random % 64 - (random >> 8) % (2 * SIZE);
-        s->head += random % 3 * 8;
+        s->head += random % 3 * 8 + (i % 5 == 0 ? random >> 9 & 7 : 0);
         for (int n = 0; ring_pop(&r, &out.r) > 0; n++) {
             assert_true(n < 1000);
             assert_in_range(out.r.size, sizeof out.r, RECORD_BYTES_MAX);

@@ -89,7 +89,8 @@ static void test_exit_status(void **state)
         const char *answer;
         int want;
     } table[] = {
-        {"HTTP/1.1 200 OK\r\nA: b\r\n\r\n{}", EXIT_SUCCESS},
+        {"HTTP/1.1 200 OK\r\nA: b\r\n\r\n{\"healthy\": true}", EXIT_SUCCESS},
+        {"HTTP/1.1 200 OK\r\nA: b\r\n\r\n{\"healthy\": false}", EXIT_FAILED},
         {"HTTP/1.1 200 OK\r\n\r\nnot json", EXIT_FAILED},
         {"HTTP/1.1 403 Forbidden\r\n\r\n", EXIT_NOT_PERMITTED},
         {"HTTP/1.1 500 x\r\n\r\n", EXIT_FAILED},
