@@ -2,7 +2,11 @@
 . tests/system/lib.sh
 setup
 
-mkdir "$T/conf/policy.d"
+# explain looks at the owner and mode of files, so they must be there; the machine's own keys are nobody's business.
+mkdir -p "$T/root/.ssh" "$T/conf/policy.d"
+touch "$T/root/.ssh"/{id_ed25519,id_ed25519.pub,known_hosts,authorized_keys,config}
+chmod 600 "$T/root/.ssh/id_ed25519"
+mount --bind "$T/root" /root || fail "cannot hide /root"
 settings >"$T/conf/fileward.ini"
 chmod 600 "$T/conf/fileward.ini"
 install -m 644 policy/*.ini "$T/conf/policy.d/"
