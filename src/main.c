@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "keeper/keeper.h"
 
@@ -49,6 +50,23 @@ static int cmd_version(int argc, char **argv)
     return 0;
 }
 
+static int unknown(const char *word)
+{
+    fputs("fileward: there is no command `", stderr);
+    text_print(stderr, word);
+    fputs("`; these there are: fileward help\n", stderr);
+    return EXIT_USAGE;
+}
+
+/* getopt begins its messages with the name of the program: for those of a command that is both words. */
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    char name[32];
+    snprintf(name, sizeof name, "fileward %s", c->name);
+    argv[0] = name;
+    return c->run(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -56,11 +74,10 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
-    if (strcmp(name, "--version") == 0)
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "fileward: there is no such command; these there are:\n\n");
-    return usage(stderr);
+            return run_command(&commands[i], argc - 1, argv + 1);
+    return unknown(name);
 }

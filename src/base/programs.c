@@ -21,7 +21,8 @@ struct known {
     struct program program;
     int64_t looked_at; /* 0: free */
     struct program_set set;
-    bool impostor;
+    bool proven;        /* its name led to it in our own namespace: holds for whoever runs it */
+    uint64_t name_hash; /* else: holds for who shows the same name */
 };
 
 struct programs {
@@ -84,21 +85,30 @@ static void refresh_targets(struct programs *t, int64_t now)
             look_up(&t->targets[i], t->policy->programs[i].text);
 }
 
-static void compare(struct programs *t, struct known *k, const char *name)
+static bool is_named(const struct programs *t, size_t i, const char *name)
 {
-    bool is_what_it_says = name[0] == '/' && names_it(name, &k->program.id);
+    const char *text = t->policy->programs[i].text;
+    return name[0] == '/' && (t->literal[i] ? strcmp(text, name) == 0 : glob_match(text, name));
+}
+
+/* Returns whether the name leads to this inode, so that what came of it holds for whoever runs it. A name is looked up
+ * only when the policy has it: others may lead into a mount that answers slowly. */
+static bool compare(struct programs *t, const struct file_id *id, const char *name, struct program_set *set)
+{
+    bool looked = false, leads_here = true;
+    memset(set, 0, sizeof *set);
     for (size_t i = 0; i < t->policy->n_programs; i++) {
-        const char *text = t->policy->programs[i].text;
-        bool named = name[0] == '/' && (t->literal[i] ? strcmp(text, name) == 0 : glob_match(text, name));
+        bool named = is_named(t, i, name);
+        if (named && !looked) {
+            looked = true;
+            leads_here = names_it(name, id);
+        }
         if (named && t->literal[i]) /* upgraded since the last look at the targets? */
-            look_up(&t->targets[i], text);
-        bool same = t->literal[i] ? t->targets[i].exists && file_id_equal(&t->targets[i].id, &k->program.id)
-                                  : named && is_what_it_says;
-        if (same)
-            program_set_add(&k->set, i);
-        else if (named)
-            k->impostor = true;
+            look_up(&t->targets[i], name);
+        if (t->literal[i] ? t->targets[i].exists && file_id_equal(&t->targets[i].id, id) : named && leads_here)
+            program_set_add(set, i);
     }
+    return looked && leads_here;
 }
 
 static bool same_file(const struct known *k, const struct program *p)
@@ -120,8 +130,16 @@ static struct known *find(struct programs *t, const struct program *p)
     return oldest;
 }
 
+static uint64_t hash_name(const char *name)
+{
+    uint64_t h = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
+    return h;
+}
+
 void programs_of(struct programs *t, const struct program *program, program_path *path, const void *ctx,
-                 struct program_set *set, bool *impostor)
+                 struct program_set *set)
 {
     int64_t now = clock_now();
     struct known *k = find(t, program);
@@ -129,17 +147,26 @@ void programs_of(struct programs *t, const struct program *program, program_path
     bool fresh = seen && k->program.changed_ns == program->changed_ns && k->program.links == program->links &&
                  now - k->looked_at < fresh_ns;
     /* A deleted program has no name to look up: it is what it was when it had one. */
-    bool keep = seen && program->links == 0;
-    if (!fresh && keep)
-        k->looked_at = now;
-    if (!fresh && !keep) {
-        char name[PATH_MAX];
-        if (path(ctx, name, sizeof name) < 0)
-            name[0] = '\0';
-        *k = (struct known){.program = *program, .looked_at = now};
+    if ((fresh && k->proven) || (seen && program->links == 0)) {
+        *set = k->set;
+        return;
+    }
+    char name[PATH_MAX];
+    if (path(ctx, name, sizeof name) < 0)
+        name[0] = '\0';
+    uint64_t hash = hash_name(name);
+    if (!fresh || k->name_hash != hash) {
+        *k = (struct known){.program = *program, .looked_at = now, .name_hash = hash};
         refresh_targets(t, now);
-        compare(t, k, name);
+        k->proven = compare(t, &program->id, name, &k->set);
     }
     *set = k->set;
-    *impostor = k->impostor;
+}
+
+bool programs_impostor(const struct programs *t, const char *name, const struct program_set *set)
+{
+    for (size_t i = 0; i < t->policy->n_programs; i++)
+        if (is_named(t, i, name) && !program_set_has(set, i))
+            return true;
+    return false;
 }

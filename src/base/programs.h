@@ -13,10 +13,14 @@ struct programs *programs_create(const struct policy *p);
 void programs_free(struct programs *t);
 
 /* Fills `set` with the policy programs that `program` is. `path` gives its name when it is needed (process_program_path
- * of the process that runs it). `impostor`: it has the name of one of them and is another inode. A result is looked up
- * again after a second, so that an upgraded program is itself at most a second later; a deleted one keeps what it was. */
+ * of the process that runs it); whoever asks may have chosen it, so it counts only where it leads to this inode in our
+ * own namespace. A result is looked up again after a second, so that an upgraded program is itself at most a second
+ * later; a deleted one keeps what it was. */
 typedef ssize_t program_path(const void *ctx, char *out, size_t size);
 void programs_of(struct programs *t, const struct program *program, program_path *path, const void *ctx,
-                 struct program_set *set, bool *impostor);
+                 struct program_set *set);
+
+/* For records: whether `name` is that of a policy program which is not in `set`. */
+bool programs_impostor(const struct programs *t, const char *name, const struct program_set *set);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -35,27 +36,62 @@ static const cap_value_t scout_caps[] = {CAP_DAC_READ_SEARCH};
 #define CALL(name) SCMP_SYS(name)
 
 /* What every role's loop, clock, memory and end need. */
-static const int common_calls[] = {
-    CALL(read), CALL(write), CALL(close), CALL(fstat), CALL(newfstatat), CALL(epoll_wait), CALL(epoll_pwait),
-    CALL(epoll_ctl), CALL(clock_gettime), CALL(clock_nanosleep), CALL(brk), CALL(munmap), CALL(madvise), CALL(futex),
-    CALL(rt_sigreturn), CALL(rt_sigprocmask), CALL(restart_syscall), CALL(exit), CALL(exit_group), CALL(getpid),
-    CALL(gettid), CALL(mremap), CALL(sched_yield), CALL(dup3),
-    /* abort(): how fortified code ends */
-    CALL(tgkill), CALL(rt_sigaction),
+static const int common_calls[] = {CALL(read),
+                                   CALL(write),
+                                   CALL(close),
+                                   CALL(fstat),
+                                   CALL(newfstatat),
+                                   CALL(epoll_wait),
+                                   CALL(epoll_pwait),
+                                   CALL(epoll_ctl),
+                                   CALL(clock_gettime),
+                                   CALL(clock_nanosleep),
+                                   CALL(brk),
+                                   CALL(munmap),
+                                   CALL(madvise),
+                                   CALL(futex),
+                                   CALL(rt_sigreturn),
+                                   CALL(rt_sigprocmask),
+                                   CALL(restart_syscall),
+                                   CALL(exit),
+                                   CALL(exit_group),
+                                   CALL(getpid),
+                                   CALL(gettid),
+                                   CALL(mremap),
+                                   CALL(sched_yield),
+                                   CALL(dup3),
+                                   CALL(rt_sigaction),
 #ifdef FILEWARD_ASAN /* the sanitizers' runtime */
-    CALL(mmap), CALL(mprotect), CALL(sigaltstack), CALL(readlink), CALL(open), CALL(openat), CALL(prctl),
-    CALL(getrlimit), CALL(prlimit64), CALL(sched_getaffinity), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
-    CALL(lseek), CALL(ioctl), CALL(getdents64), CALL(clone), CALL(wait4), CALL(process_vm_readv), CALL(ptrace),
+                                   CALL(mmap),
+                                   CALL(mprotect),
+                                   CALL(sigaltstack),
+                                   CALL(readlink),
+                                   CALL(open),
+                                   CALL(openat),
+                                   CALL(prctl),
+                                   CALL(getrlimit),
+                                   CALL(prlimit64),
+                                   CALL(sched_getaffinity),
+                                   CALL(getuid),
+                                   CALL(geteuid),
+                                   CALL(getgid),
+                                   CALL(getegid),
+                                   CALL(lseek),
+                                   CALL(ioctl),
+                                   CALL(getdents64),
+                                   CALL(clone),
+                                   CALL(wait4),
+                                   CALL(process_vm_readv),
+                                   CALL(ptrace),
 #endif
-    -1};
+                                   -1};
 
 /* Reads questions, looks at /proc, answers. It reads every secret that it judges, so it has no way to say it to anyone:
  * no socket, no new process, no file for writing, no mark. */
 static const int judge_calls[] = {CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx),
                                   CALL(pidfd_open),    CALL(fstatfs), CALL(lseek),      CALL(getppid),  -1};
 
-static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fanotify_mark), CALL(fcntl),
-                                  CALL(lseek),         -1};
+static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(lseek), -1};
 
 /* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
 static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto),
@@ -64,7 +100,9 @@ static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto
 
 /* Filters stack, so the keeper's must hold all that the roles it forks use and what it takes to confine them. What it
  * leaves out: exec, mounts, modules, networks, names of other files than /proc's. */
-static const int keeper_calls[] = {CALL(clone),
+static const int keeper_calls[] = {CALL(tgkill),
+                                   CALL(fanotify_mark),
+                                   CALL(clone),
                                    CALL(clone3),
                                    CALL(fork),
                                    CALL(vfork),
@@ -245,6 +283,8 @@ static int allow_judge(scmp_filter_ctx f)
     }
     int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(ioctl), 1,
                               SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffff, 0xff0b /* PIDFD_GET_INFO */));
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD));
     errno = -rc;
     return rc < 0 ? failed("seccomp rule for ioctl") : allow_reading(f);
 }
@@ -265,9 +305,25 @@ static void release_filter(scmp_filter_ctx *f)
     seccomp_release(*f);
 }
 
+/* abort(), how fortified code ends, may signal this process alone: all roles but the keeper have the same user. */
+static int allow_abort(scmp_filter_ctx f)
+{
+    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (uint32_t)getpid()));
+    errno = -rc;
+    return rc < 0 ? failed("seccomp rule for tgkill") : 0;
+}
+
+static int allow_scout(scmp_filter_ctx f)
+{
+    /* Marks are added, never taken away. */
+    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 1, SCMP_A1(SCMP_CMP_EQ, 1 /* FAN_MARK_ADD */));
+    errno = -rc;
+    return rc < 0 ? failed("seccomp rule for fanotify_mark") : allow_reading(f);
+}
+
 static int fill_filter(scmp_filter_ctx f, enum role role, int log_dir_fd)
 {
-    if (allow(f, common_calls) < 0)
+    if (allow(f, common_calls) < 0 || (role != ROLE_KEEPER && allow_abort(f) < 0))
         return -1;
     switch (role) {
     case ROLE_KEEPER:
@@ -277,7 +333,7 @@ static int fill_filter(scmp_filter_ctx f, enum role role, int log_dir_fd)
     case ROLE_JUDGE:
         return allow(f, judge_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_judge(f);
     case ROLE_SCOUT:
-        return allow(f, scout_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_reading(f);
+        return allow(f, scout_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_scout(f);
     case ROLE_HERALD:
         return allow(f, herald_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_herald(f, log_dir_fd);
     default:

@@ -122,9 +122,10 @@ static void say_question(FILE *f, const json_t *o, struct sentence_style style)
 static void say_gap(FILE *f, const json_t *o)
 {
     say_number(f, o, "lost");
-    fputs(" records of the ", f);
+    bool one = number(o, "lost") == 1;
+    fputs(one ? " record of the " : " records of the ", f);
     say(f, o, "role");
-    fputs(" were lost", f);
+    fputs(one ? " was lost" : " were lost", f);
     if (json_object_get(o, "reason")) {
         fputs(": ", f);
         say(f, o, "reason");
@@ -134,7 +135,8 @@ static void say_gap(FILE *f, const json_t *o)
 static void say_rescue(FILE *f, const json_t *o)
 {
     say_number(f, o, "count");
-    fputs(" waiting opens were released without a decision", f);
+    fputs(number(o, "count") == 1 ? " waiting open was released without a decision"
+                                  : " waiting opens were released without a decision", f);
     if (json_is_string(json_object_get(o, "watch"))) {
         fputs(", watch ", f);
         say(f, o, "watch");
@@ -149,9 +151,9 @@ static void say_start(FILE *f, const json_t *o)
     say(f, o, "version");
     fputs(" guards ", f);
     say_number(f, o, "marks");
-    fputs(" files and directories in ", f);
+    fputs(number(o, "marks") == 1 ? " file or directory in " : " files and directories in ", f);
     say_number(f, o, "watches");
-    fputs(" watches, mode ", f);
+    fputs(number(o, "watches") == 1 ? " watch, mode " : " watches, mode ", f);
     say(f, o, "mode");
 }
 

@@ -1,13 +1,11 @@
 /* fileward check: everything that is wrong with a policy, in one run. */
 #include <getopt.h>
-#include <jansson.h>
-#include <string.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/load.h"
-#include "base/own.h"
-#include "base/text.h"
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/lint.h"
 
 struct options {
@@ -27,22 +25,14 @@ static int usage(FILE *out)
     return out == stdout ? 0 : EXIT_USAGE;
 }
 
-static json_t *json_of(const char *text)
-{
-    size_t len = strlen(text), size = TEXT_ESCAPE_SIZE(len);
-    CLEAN_FREE char *escaped = malloc(size);
-    if (!escaped)
-        return NULL;
-    text_escape(escaped, size, text, len);
-    return json_string(escaped);
-}
-
 static void add_json(json_t *list, const struct findings *f, const char *other)
 {
     for (size_t i = 0; i < f->n; i++) {
         const struct finding *one = &f->v[i];
-        json_array_append_new(list, json_pack("{s:s, s:o, s:i, s:s}", "severity", one->fatal ? "error" : other, "file",
-                                              json_of(one->file), "line", one->line, "text", one->text));
+        json_t *o = json_pack("{s:s, s:i, s:s}", "severity", one->fatal ? "error" : other, "line", one->line, "text",
+                              one->text);
+        json_put_name(o, "file", one->file);
+        json_array_append_new(list, o);
     }
 }
 
@@ -55,8 +45,7 @@ static void print_json(const struct policy *p, const struct findings *findings, 
     snprintf(policy, sizeof policy, "sha256:%s", p->sha256);
     json_t *all = json_pack("{s:b, s:s, s:i, s:i, s:o}", "ok", findings->errors == 0, "policy", policy, "watches",
                             p->n_watches, "rules", p->n_rules, "findings", list);
-    json_dumpf(all, stdout, JSON_COMPACT);
-    putchar('\n');
+    json_print(all);
     json_decref(all);
 }
 

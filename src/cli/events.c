@@ -140,7 +140,8 @@ static void tell_malformed(struct viewer *v, struct lines *l)
 {
     size_t n = v->malformed + l->malformed;
     if (n)
-        fprintf(stderr, "fileward: %zu lines are no records and were passed over\n", n);
+        fprintf(stderr, "fileward: %zu %s and %s passed over\n", n, n == 1 ? "line is no record" : "lines are no records",
+                n == 1 ? "was" : "were");
     v->malformed = l->malformed = 0;
 }
 
@@ -161,9 +162,9 @@ static int cannot_read(const char *path, int error)
     char name[TEXT_ESCAPE_SIZE(256)];
     text_escape(name, sizeof name, path, strlen(path));
     fprintf(stderr, "fileward: cannot read %s: %s%s\n", name, strerror(error),
-            error == EACCES ? "; use root, or a member of the service's group"
+            error == EACCES || error == EPERM ? "; use root, or a member of the service's group"
                             : "; the daemon writes it, name another one with --log or its policy with -c");
-    return error == EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+    return error == EACCES || error == EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
 static int show(struct viewer *v, const char *path, bool keep_on)
@@ -205,6 +206,14 @@ static int usage(FILE *out)
     return out == stdout ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
+static int not_a_time(const char *word)
+{
+    fputs("fileward: --since: `", stderr);
+    text_print(stderr, word);
+    fputs("` is not a time; a time is 90s, 10m, 2h or 3d (ago), 04:00 (today) or 2026-11-22T04:00Z, in UTC\n", stderr);
+    return EXIT_USAGE;
+}
+
 /* -1 to go on, or the exit status. */
 static int read_options(int argc, char **argv, struct options *o)
 {
@@ -225,8 +234,10 @@ static int read_options(int argc, char **argv, struct options *o)
             o->viewer.json = true;
         else if (c == 'h')
             return usage(stdout);
-        else if (c != 't' || !stamp_parse(optarg, clock_wall(), &o->viewer.since_ns))
+        else if (c != 't')
             return usage(stderr);
+        else if (!stamp_parse(optarg, clock_wall(), &o->viewer.since_ns))
+            return not_a_time(optarg);
     }
     return optind < argc ? usage(stderr) : -1;
 }
@@ -240,7 +251,10 @@ int cmd_events(int argc, char **argv)
         return rc;
     if (o.log)
         return show(&o.viewer, o.log, o.follow);
-    struct places places = places_read(o.policy);
+    struct places places;
+    rc = places_read(o.policy, &places);
+    if (rc != EXIT_SUCCESS)
+        return rc;
     rc = places.log_file ? show(&o.viewer, places.log_file, o.follow) : EXIT_FAILED;
     places_free(&places);
     return rc;

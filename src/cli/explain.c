@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
-#include <jansson.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +11,7 @@
 #include "base/own.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/live.h"
 #include "cli/why.h"
 #include "policy/decide.h"
@@ -21,20 +21,11 @@
 
 /* --- the decision, as JSON; lines are made of that --- */
 
-static json_t *text_json(const char *text)
-{
-    size_t size = TEXT_ESCAPE_SIZE(strlen(text));
-    CLEAN_FREE char *escaped = malloc(size);
-    if (!escaped)
-        return NULL;
-    text_escape(escaped, size, text, strlen(text));
-    return json_string(escaped);
-}
-
 static json_t *trial_json(const struct rule *r, const char *result)
 {
-    return json_pack("{s:s, s:o, s:i, s:s}", "rule", r->name, "file", text_json(r->at.file), "line", r->at.line,
-                     "result", result);
+    json_t *trial = json_pack("{s:s, s:i, s:s}", "rule", r->name, "line", r->at.line, "result", result);
+    json_put_name(trial, "file", r->at.file);
+    return trial;
 }
 
 /* Tries one rule. Returns whether it decides. */
@@ -73,7 +64,7 @@ static json_t *watch_json(const struct policy *p, int watch, const struct portra
         json_pack("{s:s, s:s, s:s, s:s, s:o}", "watch", w->name, "mode", mode_name(watch_mode(p, w)), "decision",
                   action_name(r ? r->action : w->default_action), "rule", rule_name(p, watch, rule), "tried", trials);
     if (r && r->reason)
-        json_object_set_new(json, "reason", text_json(r->reason));
+        json_put_name(json, "reason", r->reason);
     return json;
 }
 
@@ -102,8 +93,9 @@ static const char *get(const json_t *object, const char *key)
 static void print_trial(const json_t *trial)
 {
     const char *result = get(trial, "result"), *file = get(trial, "file"), *slash = strrchr(file, '/');
-    printf("  %s (%s:%d) ", get(trial, "rule"), slash ? slash + 1 : file,
-           (int)json_integer_value(json_object_get(trial, "line")));
+    printf("  %s (", get(trial, "rule"));
+    text_print(stdout, slash ? slash + 1 : file);
+    printf(":%d) ", (int)json_integer_value(json_object_get(trial, "line")));
     if (strcmp(result, "holds") == 0)
         puts("holds");
     else if (strcmp(result, "other-op") == 0)
@@ -124,15 +116,22 @@ static void print_watch(const json_t *watch)
     for (size_t i = 0; i < json_array_size(tried); i++)
         print_trial(json_array_get(tried, i));
     printf("  %s by %s", get(watch, "decision"), get(watch, "rule"));
-    if (json_object_get(watch, "reason"))
-        printf(" (%s)", get(watch, "reason"));
+    if (json_object_get(watch, "reason")) {
+        fputs(" (", stdout);
+        text_print(stdout, get(watch, "reason"));
+        putchar(')');
+    }
     puts(!deny ? "" : audit ? ": audited, so allowed and recorded" : ": refused");
 }
 
-static void print_lines(const json_t *all)
+static void print_lines(const json_t *all, const struct portrait *who)
 {
     const json_t *watches = json_object_get(all, "watches");
-    printf("%s of %s by %s\n", get(all, "op"), get(all, "path"), get(all, "exe")[0] ? get(all, "exe") : "(unknown)");
+    printf("%s of ", get(all, "op"));
+    text_print(stdout, who->place);
+    fputs(" by ", stdout);
+    text_print(stdout, who->exe[0] ? who->exe : "(unknown)");
+    putchar('\n');
     for (size_t i = 0; i < json_array_size(watches); i++)
         print_watch(json_array_get(watches, i));
     if (!json_is_true(json_object_get(all, "guarded")))
@@ -149,15 +148,15 @@ int explain_decision(const struct policy *p, const struct portrait *who, enum op
         guarded |= !json_object_get(watch, "excluded");
         deny |= strcmp(get(watch, "decision"), "deny") == 0;
     }
-    json_t *all =
-        json_pack("{s:o, s:o, s:s, s:b, s:s, s:o}", "path", text_json(who->place), "exe", text_json(who->exe), "op",
-                  op_name(op), "guarded", guarded, "decision", deny ? "deny" : "allow", "watches", watches);
-    if (json) {
-        json_dumpf(all, stdout, JSON_COMPACT);
-        putchar('\n');
-    } else {
-        print_lines(all);
-    }
+    json_t *all = json_object();
+    json_put_name(all, "path", who->place);
+    json_put_name(all, "exe", who->exe);
+    json_object_update_new(all, json_pack("{s:s, s:b, s:s, s:o}", "op", op_name(op), "guarded", guarded, "decision",
+                                   deny ? "deny" : "allow", "watches", watches));
+    if (json)
+        json_print(all);
+    else
+        print_lines(all, who);
     json_decref(all);
     return deny ? EXIT_WOULD_DENY : 0;
 }
@@ -257,10 +256,29 @@ static void add_ancestor(const struct policy *p, struct portrait *w, const char 
         note_missing("program", path, "compared by name");
 }
 
+/* Programs are compared with the policy's, which are absolute; where this command runs says nothing of them. */
+static bool is_absolute(const char *option, const char *path)
+{
+    if (path[0] == '/')
+        return true;
+    fprintf(stderr, "fileward: --%s: `", option);
+    text_print(stderr, path);
+    fputs("`: give the program's absolute path\n", stderr);
+    return false;
+}
+
+static bool programs_are_absolute(const struct options *o)
+{
+    bool ok = is_absolute("exe", o->exe) && (!o->parent || is_absolute("parent", o->parent));
+    for (size_t i = 0; ok && i < o->n_ancestors; i++)
+        ok = is_absolute("ancestor", o->ancestors[i]);
+    return ok;
+}
+
 /* Who asks, as the options describe it. Returns 0, or the exit status after saying what is wrong. */
 static int draw_subject(const struct options *o, const struct policy *p, struct portrait *w)
 {
-    if (!read_ids(o, w))
+    if (!programs_are_absolute(o) || !read_ids(o, w))
         return EXIT_USAGE;
     if (o->unit)
         snprintf(w->unit, sizeof w->unit, "%s", o->unit);

@@ -247,6 +247,27 @@ static void lint_interpreters(const struct policy *p, struct findings *f)
     }
 }
 
+/* What whoever asks can bring about: a login of one's own choice, or to be started by a program that is allowed. */
+static void lint_chosen(const struct policy *p, struct findings *f)
+{
+    const unsigned firm = 1u << COND_UID | 1u << COND_UNIT | 1u << COND_EGID;
+    for (int i = 0; i < p->n_rules; i++) {
+        const struct rule *r = &p->rules[i];
+        if (r->action != ACTION_ALLOW || (r->conditions & firm))
+            continue;
+        if (r->conditions >> COND_LOGINUID & 1)
+            findings_warning(f, r->at,
+                             "[rule %s] rests on loginuid, which a process without a login can choose itself; add uid, "
+                             "unit or egid",
+                             r->name);
+        if (r->conditions & (1u << COND_PARENT | 1u << COND_ANCESTOR))
+            findings_warning(f, r->at,
+                             "[rule %s] rests on %s: whoever may start that program can be its child; add uid, unit or "
+                             "egid",
+                             r->name, r->conditions >> COND_PARENT & 1 ? "parent" : "ancestor");
+    }
+}
+
 /* --- watched paths --- */
 
 static bool lint_place(const char *path, const struct pattern *pattern, struct findings *f)
@@ -325,6 +346,7 @@ void lint(const struct policy *p, int64_t now, struct findings *warnings)
     lint_expired(p, now, warnings);
     lint_programs(p, warnings);
     lint_interpreters(p, warnings);
+    lint_chosen(p, warnings);
     for (size_t i = 0; i < p->n_sets; i++) {
         if (!p->sets[i].used)
             findings_warning(warnings, p->sets[i].at, "[set %s] is never used", p->sets[i].name);

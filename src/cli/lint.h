@@ -5,8 +5,8 @@
 #include "policy/policy.h"
 
 /* Adds warnings about a policy without errors: rules that are never reached or past their time, programs that are
- * missing or that others than root can replace, interpreters allowed to do anything, watched paths that do not exist
- * or are single files, exclusions that nothing else guards, sets that nobody uses. Looks at the file system.
+ * missing or that others than root can replace, interpreters allowed to do anything, rules that rest on what the asking
+ * process can choose, watched paths that do not exist or are single files, exclusions that nothing else guards, sets that nobody uses. Looks at the file system.
  * `now`: seconds since 1970. */
 void lint(const struct policy *p, int64_t now, struct findings *warnings);
 

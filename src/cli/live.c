@@ -1,8 +1,10 @@
 #include "cli/live.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/programs.h"
 #include "cli/cli.h"
@@ -28,10 +30,9 @@ static ssize_t path_of(const void *process, char *out, size_t size)
 static bool program_of(struct programs *t, const struct process *process, struct program_set *set, char name[PATH_MAX])
 {
     struct program program;
-    bool impostor;
     if (process_program(process, &program) < 0 || process_program_path(process, name, PATH_MAX) < 0)
         return false;
-    programs_of(t, &program, path_of, process, set, &impostor);
+    programs_of(t, &program, path_of, process, set);
     return true;
 }
 
@@ -71,19 +72,49 @@ static void add_groups(const struct process *p, struct portrait *w)
         w->subject.failed |= ATTR_GROUPS;
 }
 
+static int is_missing(int32_t pid, int error)
+{
+    if (error == ENOENT && kill(pid, 0) < 0 && errno == ESRCH)
+        error = ESRCH;
+    if (error == ESRCH) {
+        fprintf(stderr, "fileward: --pid: there is no process %d\n", pid);
+        return EXIT_FAILED;
+    }
+    if (error == ENOENT || error == EACCES || error == EPERM) { /* hidepid answers with any of them */
+        fprintf(stderr, "fileward: --pid: /proc does not show process %d to you: use root\n", pid);
+        return EXIT_NOT_PERMITTED;
+    }
+    fprintf(stderr, "fileward: --pid: process %d: %s\n", pid, strerror(error));
+    return EXIT_FAILED;
+}
+
+static int is_hidden(int32_t pid, int error)
+{
+    fprintf(stderr, "fileward: --pid: cannot see what process %d runs: ", pid);
+    if (error == ENOENT) {
+        fputs("it has no program: it is a thread of the kernel, or has ended\n", stderr);
+        return EXIT_FAILED;
+    }
+    if (error != EACCES && error != EPERM) {
+        fprintf(stderr, "%s\n", strerror(error));
+        return EXIT_FAILED;
+    }
+    fputs(geteuid() == 0 ? "root needs CAP_SYS_PTRACE for that, in the user namespace of the process; or the kernel "
+                           "hides it (a security module does so)\n"
+                         : "use root (it takes CAP_SYS_PTRACE)\n",
+          stderr);
+    return EXIT_NOT_PERMITTED;
+}
+
 int portrait_process(const struct policy *p, int32_t pid, struct portrait *w)
 {
     CLEAN_PROCESS struct process process = {.proc = -1};
     __attribute__((cleanup(free_programs))) struct programs *programs = programs_create(p);
     struct creds creds;
-    if (!programs || process_open(&process, pid) < 0 || process_creds(&process, &creds) < 0) {
-        fprintf(stderr, "fileward: --pid: there is no process %d\n", pid);
-        return EXIT_FAILED;
-    }
-    if (!program_of(programs, &process, &w->exe_set, w->exe)) {
-        fprintf(stderr, "fileward: --pid: cannot see what process %d runs: %s\n", pid, strerror(errno));
-        return errno == EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
-    }
+    if (!programs || process_open(&process, pid) < 0 || process_creds(&process, &creds) < 0)
+        return is_missing(pid, errno);
+    if (!program_of(programs, &process, &w->exe_set, w->exe))
+        return is_hidden(pid, errno);
     struct subject *s = &w->subject;
     s->fsuid = creds.fsuid;
     s->ruid = creds.ruid;

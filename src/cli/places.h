@@ -7,9 +7,9 @@ struct places {
     char *log_file;
 };
 
-/* From the policy as far as it can be read; else the usual places. `policy_file` NULL: the usual policy. NULL members
- * only when memory is out. */
-struct places places_read(const char *policy_file);
+/* What the policy says, as far as it is understood, else the usual places. Returns 0, or the exit status after saying
+ * why `policy_file` cannot be read; the usual policy (NULL) may be missing. Members are NULL only when memory is out. */
+int places_read(const char *policy_file, struct places *out);
 void places_free(struct places *p);
 
 #endif

@@ -181,8 +181,11 @@ int cmd_status(int argc, char **argv)
         return usage(stderr);
     if (socket)
         return ask(socket, as_json);
-    struct places places = places_read(policy);
-    int rc = places.socket ? ask(places.socket, as_json) : EXIT_FAILED;
+    struct places places;
+    int rc = places_read(policy, &places);
+    if (rc != EXIT_SUCCESS)
+        return rc;
+    rc = places.socket ? ask(places.socket, as_json) : EXIT_FAILED;
     places_free(&places);
     return rc;
 }

@@ -7,9 +7,9 @@ static const int64_t window_ns = NS_PER_S;
 static bool same(const struct fold_key *a, const struct fold_key *b)
 {
     return file_id_equal(&a->program, &b->program) && file_id_equal(&a->object, &b->object) && a->uid == b->uid &&
-           a->ruid == b->ruid && a->gid == b->gid && a->egid == b->egid && a->impostor == b->impostor &&
-           a->loginuid_or_tid == b->loginuid_or_tid && a->watch == b->watch && a->rule == b->rule && a->op == b->op &&
-           a->decision == b->decision && a->verdict == b->verdict && a->mode == b->mode;
+           a->ruid == b->ruid && a->gid == b->gid && a->egid == b->egid && a->loginuid_or_tid == b->loginuid_or_tid &&
+           a->watch == b->watch && a->rule == b->rule && a->op == b->op && a->decision == b->decision &&
+           a->verdict == b->verdict && a->mode == b->mode;
 }
 
 static struct fold_entry *entry_for(struct fold *f, const struct fold_key *k)

@@ -13,7 +13,6 @@
 struct fold_key {
     struct file_id program, object;
     uint32_t uid, ruid, gid, egid;
-    bool impostor;
     uint32_t loginuid_or_tid; /* the thread, where the program is unknown */
     int32_t watch, rule;
     uint8_t op, decision, verdict, mode;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/fanotify.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -48,6 +49,12 @@ int gate_read(const struct gate *gate, int watch, struct board *board, struct qu
             .kind = kind_of(e->mask), .watch = watch, .fd = e->fd, .tid = e->pid, .read_ns = clock_now(), .held = line};
     }
     return n;
+}
+
+unsigned gate_unread(const struct gate *gate)
+{
+    int bytes = 0;
+    return ioctl(gate->fd, FIONREAD, &bytes) == 0 ? (unsigned)bytes / FAN_EVENT_METADATA_LEN : 0;
 }
 
 int gate_answer(const struct gate *gate, struct board *board, const struct question *q, enum answer answer)

@@ -27,6 +27,9 @@ struct question {
  * watch's kernel_refused. */
 int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[BATCH]);
 
+/* How many questions wait unread. */
+unsigned gate_unread(const struct gate *gate);
+
 /* Answers and closes. Returns 0, or -1 with errno when nobody waits any more. */
 int gate_answer(const struct gate *gate, struct board *board, const struct question *q, enum answer answer);
 

@@ -15,16 +15,15 @@ static bool no_writer(int fd)
 
 enum intent intent_of(int object_fd, const struct process *p)
 {
-    if (!no_writer(object_fd))
-        return INTENT_WRITE;
     /* O_RDONLY | O_TRUNC gets the lease too: it truncates after the answer. Only the registers show it. A call that does
-     * not show its flags (openat2, io_uring) stays a write. An exec reads. */
+     * not show its flags (openat2, io_uring) is a write; so is what happens inside an execve without being that exec. */
     uint64_t flags;
+    bool alone = no_writer(object_fd);
     switch (process_call(p, &flags)) {
-    case CALL_EXEC:
-        return INTENT_READ;
     case CALL_OPEN:
-        return flags & O_TRUNC ? INTENT_WRITE : INTENT_READ;
+        if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
+            return INTENT_WRITE;
+        return alone ? INTENT_READ : INTENT_UNPROVEN;
     case CALL_RUNNING:
         return INTENT_NOT_YET;
     default:

@@ -5,9 +5,10 @@
 #include "base/process.h"
 
 enum intent {
-    INTENT_READ,    /* proven */
-    INTENT_WRITE,   /* everything else: a writer may be pending, or the file may be about to be truncated */
-    INTENT_NOT_YET, /* the opener has not fallen asleep yet, so that its call does not show */
+    INTENT_READ,     /* proven */
+    INTENT_WRITE,    /* everything that is not proven to be a read */
+    INTENT_UNPROVEN, /* it looks like a read, but somebody has the file open for writing, and that may be this opener */
+    INTENT_NOT_YET,  /* the opener has not fallen asleep yet, so that its call does not show */
 };
 
 /* What the open of `object_fd` by `p`, which waits for our answer, is for. Costs 10 to 30 us (kernel-facts 12). */

@@ -29,6 +29,11 @@ struct judge {
     struct gate_source {
         struct judge *judge;
         int watch;
+        /* What waited in the queue at `backlog_since` and has not been read: none of it can be younger. */
+        unsigned backlog;
+        int64_t backlog_since;
+        uint64_t released; /* not yet told */
+        int64_t released_told;
     } source[WATCHES_MAX];
     struct question batch[BATCH];
     /* Questions whose opener has not fallen asleep yet, oldest first; asked again after the others had their turn. */
@@ -71,22 +76,18 @@ static bool is_family(const struct judge *j, int32_t tid)
     return false;
 }
 
-/* Asks the policy, gathering what it wants to know until it has decided each of `ops`. */
-static void ask(struct judge *j, int watch, unsigned ops, struct decision out[OP_COUNT])
+/* Asks the policy once: 0 when each of `ops` is decided, else what it wants to know. */
+static unsigned consult(struct judge *j, int watch, unsigned ops, struct decision out[OP_COUNT])
 {
     const struct policy *p = j->is.policy;
-    int64_t now = clock_wall() / NS_PER_S;
-    unsigned need;
-    while ((need = decide(p, &p->watches[watch], &j->inquiry.seen, &j->thing.seen, ops, now, out))) {
-        if (need & ATTR_PLACE)
-            object_place(&j->finder, &j->thing);
-        subject_gather(j->subjects, &j->inquiry, need & ~(unsigned)(ATTR_PLACE | ATTR_OWNER));
-    }
+    return decide(p, &p->watches[watch], &j->inquiry.seen, &j->thing.seen, ops, clock_wall() / NS_PER_S, out);
 }
 
-static bool same_decision(const struct decision *a, const struct decision *b)
+static void gather(struct judge *j, unsigned attributes)
 {
-    return a->action == b->action && a->rule == b->rule;
+    if (attributes & ATTR_PLACE)
+        object_place(&j->finder, &j->thing);
+    subject_gather(j->subjects, &j->inquiry, attributes & ~(unsigned)(ATTR_PLACE | ATTR_OWNER));
 }
 
 /* No decision could be made in time: on_timeout decides. */
@@ -98,20 +99,52 @@ static void give_up(struct judge *j, const struct question *q, struct outcome *o
     o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE;
 }
 
-/* An open that may read or write. Asked what it is only where the rules differ, or where a refusal must be told. */
+/* How long a question may be put aside: until then the keeper sees the judge move. */
+static bool is_late(const struct judge *j, const struct question *q)
+{
+    return clock_now() - q->read_ns >= j->is.policy->settings.timeout_ms * NS_PER_MS / 2;
+}
+
+/* Finds out whether an open reads or writes. False: not yet. What looks like a read while somebody else may be writing is
+ * looked at again, and is a write when its time is over. */
+static bool settle_intent(struct judge *j, const struct question *q, unsigned *ops)
+{
+    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
+    *ops = OP_BIT(intent == INTENT_READ ? OP_READ : OP_WRITE);
+    return intent == INTENT_READ || intent == INTENT_WRITE || (intent == INTENT_UNPROVEN && is_late(j, q));
+}
+
+/* What a refused open is called, where the rules refuse both. Looked at once: nobody waits for a word in a record. */
+static enum op name_refused(struct judge *j, const struct question *q)
+{
+    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_NOT_YET;
+    return intent == INTENT_NOT_YET ? OP_ANY : intent == INTENT_WRITE ? OP_WRITE : OP_READ;
+}
+
+/* An open that may read or write. Asked what it is only where the rules differ, or before something is gathered that
+ * costs more than the asking. */
 static void decide_open(struct judge *j, const struct question *q, struct outcome *o)
 {
+    const unsigned both = OP_BIT(OP_READ) | OP_BIT(OP_WRITE), dear = ATTR_LINEAGE | ATTR_UNIT;
+    unsigned ops = both, need;
     struct decision d[OP_COUNT];
-    ask(j, q->watch, OP_BIT(OP_READ) | OP_BIT(OP_WRITE), d);
-    bool same = same_decision(&d[OP_READ], &d[OP_WRITE]);
-    if (same && d[OP_READ].action == ACTION_ALLOW) {
-        o->op = OP_ANY;
+    while ((need = consult(j, q->watch, ops, d))) {
+        if (need & dear && ops == both) {
+            if ((o->not_yet = !settle_intent(j, q, &ops)))
+                return;
+        } else {
+            gather(j, need);
+        }
+    }
+    bool same_action = d[OP_READ].action == d[OP_WRITE].action;
+    if (ops == both && same_action && d[OP_READ].rule == d[OP_WRITE].rule) {
+        o->op = d[OP_READ].action == ACTION_ALLOW ? OP_ANY : name_refused(j, q);
         o->decision = d[OP_READ];
         return;
     }
-    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
-    o->not_yet = intent == INTENT_NOT_YET;
-    o->op = intent == INTENT_READ ? OP_READ : OP_WRITE;
+    if (ops == both && (o->not_yet = !settle_intent(j, q, &ops)))
+        return;
+    o->op = ops == OP_BIT(OP_READ) ? OP_READ : OP_WRITE;
     o->decision = d[o->op];
 }
 
@@ -170,7 +203,9 @@ static void decide_question(struct judge *j, const struct question *q, struct ou
         return;
     }
     o->op = exec ? OP_EXEC : j->thing.directory ? OP_LIST : OP_READ;
-    ask(j, q->watch, OP_BIT(o->op), d);
+    unsigned need;
+    while ((need = consult(j, q->watch, OP_BIT(o->op), d)))
+        gather(j, need);
     o->decision = d[o->op];
     if (q->kind == QUESTION_EXEC)
         remember_exec(j, q);
@@ -219,7 +254,6 @@ static struct fold_key key_of(struct judge *j, const struct question *q, const s
         .ruid = j->inquiry.seen.ruid,
         .gid = j->inquiry.seen.gid,
         .egid = j->inquiry.seen.egid,
-        .impostor = j->inquiry.impostor,
         .loginuid_or_tid = known ? j->inquiry.seen.loginuid : (uint32_t)q->tid,
         .watch = q->watch,
         .rule = o->decision.rule,
@@ -306,12 +340,6 @@ static void conclude(struct judge *j, const struct question *q, const struct out
     }
 }
 
-/* How long an opener may take to fall asleep: until then the judge has told the keeper that it moves. */
-static int64_t patience_ns(const struct judge *j)
-{
-    return j->is.policy->settings.timeout_ms * NS_PER_MS / 2;
-}
-
 /* Answers a question. False: it is too early, it must be asked again. */
 static bool handle(struct judge *j, const struct question *q)
 {
@@ -327,7 +355,7 @@ static bool handle(struct judge *j, const struct question *q)
     struct outcome o = {0};
     subject_find(j->subjects, q->tid, &j->inquiry);
     judge_question(j, q, &o);
-    if (o.not_yet && clock_now() < q->read_ns + patience_ns(j))
+    if (o.not_yet && !is_late(j, q))
         return false;
     if (o.not_yet)
         give_up(j, q, &o);
@@ -347,6 +375,101 @@ static void tell_busy(struct judge *j, bool busy)
     atomic_store(&j->is.board->busy, busy || j->n_deferred > 0);
 }
 
+/* Notes how much waits behind a full batch, so that its age is known when its turn comes: events carry no time. Returns
+ * whether the batch just read has waited for half the timeout already. */
+static bool batch_is_late(struct gate_source *s, int n)
+{
+    struct judge *j = s->judge;
+    int64_t now = clock_now();
+    bool late = s->backlog > 0 && now - s->backlog_since >= j->is.policy->settings.timeout_ms * NS_PER_MS / 2;
+    s->backlog = n < BATCH || s->backlog <= (unsigned)n ? 0 : s->backlog - (unsigned)n;
+    if (n == BATCH && s->backlog == 0) {
+        s->backlog = gate_unread(&j->is.gates[s->watch]);
+        s->backlog_since = now;
+    }
+    return late;
+}
+
+/* More is asked than can be decided: who has waited for so long is released, so that those behind are not late too. */
+static void release(struct judge *j, const struct question *q)
+{
+    struct board_watch *w = &j->is.board->watch[q->watch];
+    enum action on_timeout = j->is.policy->watches[q->watch].on_timeout;
+    if (is_family(j, q->tid)) {
+        answer(j, q, ANSWER_ALLOW);
+        return;
+    }
+    object_find(&j->finder, q->watch, q->fd, &j->thing);
+    answer(j, q, !j->thing.inside || on_timeout == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE);
+    if (!j->thing.inside)
+        return;
+    atomic_fetch_add(&w->timeouts, 1);
+    j->source[q->watch].released++;
+}
+
+/* One record a second says how many were released. */
+static void tell_released(struct judge *j)
+{
+    for (int i = 0; i < j->is.policy->n_watches; i++) {
+        struct gate_source *s = &j->source[i];
+        if (!s->released || clock_now() - s->released_told < NS_PER_S)
+            continue;
+        enum action on_timeout = j->is.policy->watches[i].on_timeout;
+        const struct gate *gate = &j->is.gates[i];
+        struct record r = {
+            .size = sizeof r,
+            .kind = RECORD_TIMEOUT,
+            .time_ns = clock_wall(),
+            .watch = i,
+            .rule = RULE_DEFAULT,
+            .op = OP_ANY,
+            .decision = (uint8_t)on_timeout,
+            .verdict = (uint8_t)answer_verdict(gate, on_timeout == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE),
+            .mode = (uint8_t)gate->mode,
+            .reason = REASON_TIMEOUT,
+            .count = s->released};
+        ring_push(j->is.ring, &r);
+        s->released = 0;
+        s->released_told = clock_now();
+    }
+}
+
+/* Says when something is to be told. */
+static void plan(struct judge *j)
+{
+    int64_t next = j->fold.next_ns;
+    for (int i = 0; i < j->is.policy->n_watches; i++) {
+        const struct gate_source *s = &j->source[i];
+        if (s->released && (!next || s->released_told + NS_PER_S < next))
+            next = s->released_told + NS_PER_S;
+    }
+    j->loop.deadline = next;
+}
+
+static void on_deadline(void *ctx)
+{
+    struct judge *j = ctx;
+    beat(j);
+    fold_flush(&j->fold, clock_now(), tell_repeat, j);
+    tell_released(j);
+    plan(j);
+}
+
+static void take_batch(struct gate_source *s)
+{
+    struct judge *j = s->judge;
+    int n = gate_read(&j->is.gates[s->watch], s->watch, j->is.board, j->batch);
+    bool late = batch_is_late(s, n);
+    beat(j);
+    for (int i = 0; i < n; i++) {
+        if (late)
+            release(j, &j->batch[i]);
+        else if (!handle(j, &j->batch[i]))
+            j->deferred[j->n_deferred++] = j->batch[i];
+        beat(j);
+    }
+}
+
 static void on_questions(void *ctx, int fd, uint32_t events)
 {
     (void)fd, (void)events;
@@ -355,19 +478,12 @@ static void on_questions(void *ctx, int fd, uint32_t events)
     if (j->n_deferred > HELD_MAX - BATCH)
         return; /* no room: first those that wait */
     tell_busy(j, true);
-    int n = gate_read(&j->is.gates[s->watch], s->watch, j->is.board, j->batch);
-    beat(j);
-    for (int i = 0; i < n; i++) {
-        if (!handle(j, &j->batch[i]))
-            j->deferred[j->n_deferred++] = j->batch[i];
-        beat(j);
-    }
+    take_batch(s);
     tell_busy(j, false);
     /* Repeats are told even under a load that never lets the loop rest. */
-    int64_t now = clock_now();
-    if (j->fold.next_ns && now >= j->fold.next_ns)
-        fold_flush(&j->fold, now, tell_repeat, j);
-    j->loop.deadline = j->fold.next_ns;
+    if (j->loop.deadline && clock_now() >= j->loop.deadline)
+        on_deadline(j);
+    plan(j);
 }
 
 /* Asks the oldest deferred questions again, not so many that new ones wait for long. Returns whether any was answered. */
@@ -407,14 +523,6 @@ static void run_loop(struct judge *j)
         else
             idle_rounds = give_way(idle_rounds);
     }
-}
-
-static void on_deadline(void *ctx)
-{
-    struct judge *j = ctx;
-    beat(j);
-    fold_flush(&j->fold, clock_now(), tell_repeat, j);
-    j->loop.deadline = j->fold.next_ns;
 }
 
 static void serve(struct judge *j)

@@ -28,6 +28,29 @@ static void set_place(struct thing *t, bool known)
         t->seen.failed |= ATTR_PLACE;
 }
 
+/* Whether a name can be of something in the watch, by its letters alone: whatever else an opener's mount tree shows is
+ * not looked up, since it may lead us into a mount that answers slowly or never. */
+static bool may_be_in(const struct object_finder *f, int watch, const char *name)
+{
+    const struct patterns *paths = &f->policy->watches[watch].path;
+    for (size_t i = 0; i < paths->n; i++) {
+        const struct pattern *p = &paths->v[i];
+        for (size_t h = 0; p->home && h < f->policy->n_homes; h++)
+            if (strncmp(name, f->policy->homes[h].path, strlen(f->policy->homes[h].path)) == 0)
+                return true;
+        if (p->home)
+            continue;
+        size_t n = glob_literal_prefix(p->text);
+        if (strncmp(name, p->text, n) == 0)
+            return true;
+        /* Beside a single file its neighbours are asked about too. */
+        size_t dir = (size_t)(strrchr(name, '/') - name);
+        if (!p->text[n] && strrchr(p->text, '/') == p->text + dir && strncmp(name, p->text, dir) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The place of an inode that the register does not have. It was reached through a marked directory, so its place is that
  * directory's and the last component of its name. The name is what the opener's mount tree makes of it and may be a lie:
  * it counts only if, in our own tree, the directory it names is one that this watch marked and the whole name is this
@@ -37,7 +60,7 @@ static bool place_of_newcomer(const struct object_finder *f, struct thing *t)
     char name[PATH_MAX];
     size_t len = kernel_name(f, t->fd, name, sizeof name);
     char *slash = len > 0 && name[0] == '/' ? strrchr(name, '/') : NULL;
-    if (!slash || slash == name)
+    if (!slash || slash == name || !may_be_in(f, t->watch, name))
         return false;
 
     struct statx st;

@@ -20,7 +20,7 @@ static struct record_text put(struct report *r, const char *text, size_t len)
     return t;
 }
 
-static void put_program(struct report *r, struct inquiry *q)
+static void put_program(struct report *r, const struct subjects *subjects, struct inquiry *q)
 {
     struct record *rec = &r->record;
     char path[PATH_MAX];
@@ -35,7 +35,7 @@ static void put_program(struct report *r, struct inquiry *q)
     rec->exe_ino = q->program.id.ino;
     if (q->program.links == 0)
         rec->flags |= strncmp(path, "/memfd:", 7) == 0 ? FLAG_MEMFD : FLAG_DELETED;
-    if (q->impostor)
+    if (subject_is_impostor(subjects, q, path))
         rec->flags |= FLAG_IMPOSTOR;
 }
 
@@ -83,7 +83,7 @@ void report_gather(struct report *r, struct subjects *subjects, struct inquiry *
     memset(&r->record, 0, sizeof r->record);
     r->used = 0;
     subject_gather(subjects, q, ATTR_EXE | ATTR_LOGINUID | ATTR_UNIT);
-    put_program(r, q);
+    put_program(r, subjects, q);
     put_identity(r, q);
     if (q->process)
         subject_ancestors(subjects, q, put_ancestor, r);

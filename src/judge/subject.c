@@ -89,7 +89,6 @@ void subject_find(struct subjects *t, int32_t tid, struct inquiry *q)
     t->asked = s;
     q->process = NULL;
     q->exec = NULL;
-    q->impostor = false;
     q->creds = creds;
     q->seen = (struct subject){.known = ATTR_CREDS, .failed = ATTR_CREDS};
     if (!s)
@@ -114,7 +113,7 @@ static bool gather_exe(struct subjects *t, struct inquiry *q)
 {
     if (process_program(q->process, &q->program) < 0)
         return false;
-    programs_of(t->programs, &q->program, path_of, q->process, &q->exe, &q->impostor);
+    programs_of(t->programs, &q->program, path_of, q->process, &q->exe);
     q->seen.exe = &q->exe;
     return true;
 }
@@ -148,6 +147,11 @@ bool subject_ancestors(struct subjects *t, const struct inquiry *q, each_ancesto
     return pid <= 0;
 }
 
+bool subject_is_impostor(const struct subjects *t, const struct inquiry *q, const char *name)
+{
+    return programs_impostor(t->programs, name, &q->exe);
+}
+
 struct lineage {
     struct subjects *t;
     struct inquiry *q;
@@ -160,10 +164,9 @@ static void add_ancestor(void *ctx, int32_t pid, const struct process *p)
     struct lineage *l = ctx;
     struct program program;
     struct program_set set = {0};
-    bool impostor;
     /* An ancestor whose program cannot be seen (a kernel thread) is none that the policy names. */
     if (p && process_program(p, &program) == 0)
-        programs_of(l->t->programs, &program, path_of, p, &set, &impostor);
+        programs_of(l->t->programs, &program, path_of, p, &set);
     if (l->depth++ == 0)
         l->q->parent = set;
     for (int i = 0; i < PROGRAM_WORDS; i++)

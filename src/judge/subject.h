@@ -26,7 +26,6 @@ struct inquiry {
     struct subject seen;     /* what decide() gets */
     struct creds creds;
     struct program program; /* valid if ATTR_EXE is known and has not failed */
-    bool impostor;
     struct program_set exe, parent, ancestors;
     struct proc_status status;
     char unit[UNIT_MAX];
@@ -41,6 +40,9 @@ void subject_find(struct subjects *t, int32_t tid, struct inquiry *out);
 /* Determines `attributes` (ATTR_ bits of a subject): afterwards each is in seen.known, and in seen.failed if it could
  * not be determined. */
 void subject_gather(struct subjects *t, struct inquiry *q, unsigned attributes);
+
+/* Whether `name` (of the program that it runs) is that of a program of the policy which it is not. */
+bool subject_is_impostor(const struct subjects *t, const struct inquiry *q, const char *name);
 
 /* Calls `each` for the ancestors from the parent upward, at most RECORD_ANCESTORS_MAX; `process` is NULL for one that
  * cannot be opened. Returns false if the chain changed under our eyes or ended early. */

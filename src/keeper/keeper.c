@@ -282,7 +282,7 @@ static int run(struct keeper *k, const struct policy *p)
                 p->settings.user, p->settings.user);
         return EXIT_POLICY;
     }
-    setpriority(PRIO_PROCESS, 0, -10); /* whoever opens a file waits for us; scout and herald give it back */
+    setpriority(PRIO_PROCESS, 0, -20); /* whoever opens a file waits for us; scout and herald give it back */
     if (groups_create(p, f->gates, &features) < 0 || files_open(p, &f->files) < 0 || family_prepare(f) < 0 ||
         prepare_signals(k) < 0)
         return EXIT_FAILED;

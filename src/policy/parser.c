@@ -40,7 +40,7 @@ static void make_settings(struct parse *x)
     default_settings(x);
     if (s)
         interpret(x, s, &t);
-    if (x->policy->settings.uid == UINT32_MAX && !target_given(&t, "user"))
+    if (x->read && x->policy->settings.uid == UINT32_MAX && !target_given(&t, "user"))
         findings_note(x->findings, (struct origin){x->policy->files[0], 0},
                       "there is no user `fileward`, so `run` will not start: make it with "
                       "`useradd --system --no-create-home --shell /usr/sbin/nologin fileward`, or set `user`");
@@ -83,6 +83,14 @@ static void make_watches(struct parse *x)
         struct target t = target_of(SECTION_WATCH, w);
         interpret(x, s, &t);
     }
+}
+
+/* Where something else is wrong, that may be why there is none. */
+static void need_watch(struct parse *x)
+{
+    if (x->policy->n_watches == 0 && x->findings->errors == 0)
+        findings_error(x->findings, (struct origin){x->policy->files[0], 0},
+                       "the policy has no [watch ...]: there is nothing to guard");
 }
 
 /* The watch that a rule's section names, or -1 when there is none. */
@@ -180,6 +188,7 @@ static void read_file(struct parse *x, char *path, bool temporary, bool any_owne
     struct content content;
     if (!reader_load(file, any_owner, &h, &content))
         return;
+    x->read = true;
     keep_bytes(x, &content);
     sections_add(&x->sections, &content, file, temporary, x->findings);
     free(content.bytes);
@@ -284,6 +293,7 @@ struct policy *policy_read(const struct policy_sources *src, struct findings *fi
     make_sets(&x);
     make_watches(&x);
     make_rules(&x);
+    need_watch(&x);
     find_homes(&x, src);
     findings_sort(findings, x.policy->files, x.policy->n_files);
     parse_free(&x);

@@ -137,8 +137,8 @@ static void for_each_child(struct walk *w, const struct node *dir, each_child *e
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         if (!enter(w, e->d_name, &back)) {
-            marks_unguarded(w->m, w->path, "what is in it lies too deep");
-            return;
+            marks_unguarded(w->m, w->path, "something in it lies too deep, or has too long a name");
+            continue;
         }
         each(w, dir, e->d_name, ctx);
         leave(w, back);

@@ -122,7 +122,8 @@ static unsigned ask(struct house *h, const struct program *p, const char *name, 
     else if (name)
         snprintf(path, sizeof path, "%s", name + 1); /* as it is */
     memset(&set, 0xff, sizeof set);
-    programs_of(h->programs, p, told, name ? path : NULL, &set, impostor);
+    programs_of(h->programs, p, told, name ? path : NULL, &set);
+    *impostor = name && programs_impostor(h->programs, path, &set);
     for (size_t i = 0; i < PROGRAMS_MAX; i++)
         if (program_set_has(&set, i))
             bits |= i < N_PATTERNS ? 1u << i : 1u << 31;
@@ -220,6 +221,18 @@ static void test_deleted(void **state)
     close_house(h);
 }
 
+/* Who runs a program under a name of his own choice does not take it away from those who run it under its own. */
+static void test_other_name(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    struct program tool = program_at(h, "lib/a-tool");
+    expect(h, &tool, "other", 0, false);
+    expect(h, &tool, "lib/a-tool", BIT(GLOB) | BIT(ANY), false);
+    expect(h, &tool, "other", BIT(GLOB) | BIT(ANY), false);
+    close_house(h);
+}
+
 /* An upgrade puts a new inode under the name. */
 static void test_replaced(void **state)
 {
@@ -291,11 +304,10 @@ static void test_empty(void **state)
     const struct policy p = {.n_programs = 0};
     struct programs *t = programs_create(&p);
     struct program_set set, none = {0};
-    bool impostor = true;
     assert_non_null(t);
-    programs_of(t, &(struct program){.id = {8, 1, 5, 5}, .links = 1}, told, "/usr/bin/x", &set, &impostor);
+    programs_of(t, &(struct program){.id = {8, 1, 5, 5}, .links = 1}, told, "/usr/bin/x", &set);
     assert_memory_equal(&set, &none, sizeof set);
-    assert_false(impostor);
+    assert_false(programs_impostor(t, "/usr/bin/x", &set));
     programs_free(t);
     programs_free(NULL);
 }
@@ -303,9 +315,9 @@ static void test_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_inode), cmocka_unit_test(test_impostor), cmocka_unit_test(test_deleted),
-        cmocka_unit_test(test_replaced), cmocka_unit_test(test_appears),  cmocka_unit_test(test_many),
-        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_by_inode), cmocka_unit_test(test_impostor),   cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_replaced), cmocka_unit_test(test_appears),    cmocka_unit_test(test_many),
+        cmocka_unit_test(test_empty),    cmocka_unit_test(test_other_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
