@@ -167,20 +167,27 @@ bool process_unit(const struct process *p, char unit[UNIT_MAX])
     return n > 0 && procfs_unit(text, (size_t)n, unit);
 }
 
+/* Whether the thread has left its processor. Asking for the call of one that is about to makes the kernel wait for a
+ * whole tick (wait_task_inactive()), and on a crowded machine all others with it; wchan is "0" as long as it has not.
+ * A kernel without wchan leaves us no choice. */
+static bool sleeps(const struct process *p)
+{
+    char text[64];
+    ssize_t n = read_text(p, "wchan", text, sizeof text);
+    return n < 0 || (n > 0 && text[0] != '0');
+}
+
 enum proc_call process_call(const struct process *p, uint64_t *flags)
 {
     enum { LOOKS = 4 }; /* on another processor it takes some microseconds to fall asleep, as long as a look */
-    CLEAN_FD int fd = openat(p->proc, "syscall", O_RDONLY | O_CLOEXEC);
-    enum proc_call call = CALL_OTHER;
     char text[256];
     *flags = 0;
-    for (int i = 0; fd >= 0 && i < LOOKS; i++) {
-        ssize_t n = pread(fd, text, sizeof text, 0);
-        call = n > 0 ? procfs_syscall(text, (size_t)n, flags) : CALL_OTHER;
-        if (call != CALL_RUNNING)
-            break;
-    }
-    return call;
+    int looks = 0;
+    while (!sleeps(p))
+        if (++looks == LOOKS)
+            return CALL_RUNNING;
+    ssize_t n = read_text(p, "syscall", text, sizeof text);
+    return n > 0 ? procfs_syscall(text, (size_t)n, flags) : CALL_OTHER;
 }
 
 size_t process_comm(const struct process *p, char *out, size_t size)

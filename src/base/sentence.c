@@ -136,7 +136,8 @@ static void say_rescue(FILE *f, const json_t *o)
 {
     say_number(f, o, "count");
     fputs(number(o, "count") == 1 ? " waiting open was released without a decision"
-                                  : " waiting opens were released without a decision", f);
+                                  : " waiting opens were released without a decision",
+          f);
     if (json_is_string(json_object_get(o, "watch"))) {
         fputs(", watch ", f);
         say(f, o, "watch");

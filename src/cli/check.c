@@ -29,9 +29,9 @@ static void add_json(json_t *list, const struct findings *f, const char *other)
 {
     for (size_t i = 0; i < f->n; i++) {
         const struct finding *one = &f->v[i];
-        json_t *o = json_pack("{s:s, s:i, s:s}", "severity", one->fatal ? "error" : other, "line", one->line, "text",
-                              one->text);
+        json_t *o = json_pack("{s:s}", "severity", one->fatal ? "error" : other);
         json_put_name(o, "file", one->file);
+        json_object_update_new(o, json_pack("{s:i, s:s}", "line", one->line, "text", one->text));
         json_array_append_new(list, o);
     }
 }

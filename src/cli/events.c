@@ -140,8 +140,8 @@ static void tell_malformed(struct viewer *v, struct lines *l)
 {
     size_t n = v->malformed + l->malformed;
     if (n)
-        fprintf(stderr, "fileward: %zu %s and %s passed over\n", n, n == 1 ? "line is no record" : "lines are no records",
-                n == 1 ? "was" : "were");
+        fprintf(stderr, "fileward: %zu %s and %s passed over\n", n,
+                n == 1 ? "line is no record" : "lines are no records", n == 1 ? "was" : "were");
     v->malformed = l->malformed = 0;
 }
 
@@ -162,8 +162,9 @@ static int cannot_read(const char *path, int error)
     char name[TEXT_ESCAPE_SIZE(256)];
     text_escape(name, sizeof name, path, strlen(path));
     fprintf(stderr, "fileward: cannot read %s: %s%s\n", name, strerror(error),
-            error == EACCES || error == EPERM ? "; use root, or a member of the service's group"
-                            : "; the daemon writes it, name another one with --log or its policy with -c");
+            error == EACCES || error == EPERM
+                ? "; use root, or a member of the service's group"
+                : "; the daemon writes it, name another one with --log or its policy with -c");
     return error == EACCES || error == EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 

@@ -23,8 +23,9 @@
 
 static json_t *trial_json(const struct rule *r, const char *result)
 {
-    json_t *trial = json_pack("{s:s, s:i, s:s}", "rule", r->name, "line", r->at.line, "result", result);
+    json_t *trial = json_pack("{s:s}", "rule", r->name);
     json_put_name(trial, "file", r->at.file);
+    json_object_update_new(trial, json_pack("{s:i, s:s}", "line", r->at.line, "result", result));
     return trial;
 }
 
@@ -152,7 +153,7 @@ int explain_decision(const struct policy *p, const struct portrait *who, enum op
     json_put_name(all, "path", who->place);
     json_put_name(all, "exe", who->exe);
     json_object_update_new(all, json_pack("{s:s, s:b, s:s, s:o}", "op", op_name(op), "guarded", guarded, "decision",
-                                   deny ? "deny" : "allow", "watches", watches));
+                                          deny ? "deny" : "allow", "watches", watches));
     if (json)
         json_print(all);
     else

@@ -21,8 +21,10 @@
 #include "herald/stream.h"
 #include "herald/window.h"
 
-/* Records taken from a ring before others get a turn. */
-enum { TURN = 256 };
+enum {
+    TURN = 256, /* records taken from a ring before others get a turn */
+    HTTP_CLIENT_SECONDS = 10,
+};
 
 struct herald {
     struct herald_setup setup;
@@ -212,8 +214,8 @@ struct herald *herald_prepare(const struct herald_setup *setup)
     uname(&h->system);
     self_open(&h->self);
     json_object_seed(0); /* opens /dev/urandom, once */
-    h->http =
-        http_start(setup->http_fd, setup->socket_fd, setup->policy->settings.uid, setup->policy->settings.gid, tell, h);
+    h->http = http_start(setup->http_fd, setup->socket_fd, HTTP_CLIENT_SECONDS, setup->policy->settings.uid,
+                         setup->policy->settings.gid, tell, h);
     if (h->http && attach(h) == 0)
         return h;
     perror("fileward: herald");

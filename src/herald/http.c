@@ -21,11 +21,13 @@ struct side {
     struct client {
         int fd; /* -1: free */
         int64_t since_ns;
+        bool asked; /* its request was complete */
     } clients[HTTP_CLIENTS];
 };
 
 struct http {
     struct side sides[2];
+    unsigned client_seconds;
     uid_t uid;
     gid_t gid;
     http_teller *tell;
@@ -120,13 +122,24 @@ static enum MHD_Result send_body(struct MHD_Connection *c, const struct body *b,
     return queued;
 }
 
+static struct client *find_client(struct side *s, int fd)
+{
+    for (int i = 0; i < HTTP_CLIENTS; i++)
+        if (s->clients[i].fd == fd)
+            return &s->clients[i];
+    return NULL;
+}
+
 /* The library calls this once the headers are there, then for each piece of a body, then at its end: the first call
  * answers, and what else the client has to say is not read. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_size, void **request_ctx)
 {
-    const struct side *s = ctx;
+    struct side *s = ctx;
     (void)version, (void)upload, (void)upload_size, (void)request_ctx;
+    struct client *k = find_client(s, client_fd(c));
+    if (k)
+        k->asked = true;
     struct request q = read_request(s, c, method, url);
     struct answer a = request_answer(&q);
     struct body b = a.route == ROUTE_ERROR ? error_body(&a) : s->http->tell(s->http->ctx, &a);
@@ -139,14 +152,10 @@ static void on_connection(void *ctx, struct MHD_Connection *c, void **socket_ctx
     struct side *s = ctx;
     (void)socket_ctx;
     int fd = client_fd(c);
-    int wanted = what == MHD_CONNECTION_NOTIFY_STARTED ? -1 : fd;
-    for (int i = 0; i < HTTP_CLIENTS; i++) {
-        struct client *k = &s->clients[i];
-        if (k->fd != wanted)
-            continue;
-        *k = (struct client){.fd = wanted < 0 ? fd : -1, .since_ns = clock_now()};
-        return;
-    }
+    bool begins = what == MHD_CONNECTION_NOTIFY_STARTED;
+    struct client *k = find_client(s, begins ? -1 : fd);
+    if (k)
+        *k = (struct client){.fd = begins ? fd : -1, .since_ns = clock_now()};
 }
 
 static void run(struct side *s)
@@ -176,11 +185,11 @@ static bool start_side(struct http *h, struct side *s, int fd, bool local)
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         return false;
     /* No clock: for a Date header the library would open /etc/localtime, which may be guarded. */
-    s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CLIENTS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CLIENT_MEMORY,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_CLIENT_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL, NULL, on_request, s,
+                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CLIENTS,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CLIENT_MEMORY,
+                                 MHD_OPTION_CONNECTION_TIMEOUT, h->client_seconds, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                                 MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
     const union MHD_DaemonInfo *info = s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info)
         return false;
@@ -188,12 +197,13 @@ static bool start_side(struct http *h, struct side *s, int fd, bool local)
     return true;
 }
 
-struct http *http_start(int tcp_fd, int local_fd, uid_t uid, gid_t gid, http_teller *tell, void *ctx)
+struct http *http_start(int tcp_fd, int local_fd, unsigned client_seconds, uid_t uid, gid_t gid, http_teller *tell,
+                        void *ctx)
 {
     struct http *h = malloc(sizeof *h);
     if (!h)
         return NULL;
-    *h = (struct http){.uid = uid, .gid = gid, .tell = tell, .ctx = ctx};
+    *h = (struct http){.client_seconds = client_seconds, .uid = uid, .gid = gid, .tell = tell, .ctx = ctx};
     if (start_side(h, &h->sides[0], tcp_fd, false) && start_side(h, &h->sides[1], local_fd, true))
         return h;
     perror("fileward: cannot serve HTTP");
@@ -209,16 +219,23 @@ int http_attach(struct http *h, struct loop *l)
     return 0;
 }
 
+/* Whether it took too long, or will not complete its request any more. The library's own time limit starts anew with
+ * each byte, and it overlooks an end that comes together with the last bytes. */
+static bool is_over(const struct client *k, int64_t oldest)
+{
+    char byte;
+    return k->since_ns < oldest || (!k->asked && recv(k->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0);
+}
+
 void http_tick(struct http *h)
 {
-    int64_t oldest = clock_now() - HTTP_CLIENT_SECONDS * NS_PER_S;
+    int64_t oldest = clock_now() - h->client_seconds * NS_PER_S;
     for (int i = 0; i < 2; i++) {
         struct side *s = &h->sides[i];
         if (!s->daemon)
             continue;
-        /* The library's own time limit starts anew with each byte. */
         for (int k = 0; k < HTTP_CLIENTS; k++)
-            if (s->clients[k].fd >= 0 && s->clients[k].since_ns < oldest)
+            if (s->clients[k].fd >= 0 && is_over(&s->clients[k], oldest))
                 shutdown(s->clients[k].fd, SHUT_RDWR);
         run(s);
     }

@@ -20,7 +20,7 @@ struct parse {
     struct accounts users, groups;
     struct set *sets; /* one for each of policy->sets */
     bool too_many_programs;
-    bool read; /* at least one file could be */
+    bool read;    /* at least one file could be */
     char **bytes; /* all contents in a row, for the caller; may be NULL */
     size_t *size;
 };

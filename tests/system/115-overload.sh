@@ -71,6 +71,6 @@ day
 after=$(role_use)
 printf 'role, KiB, descriptors:\n%s\nafter another day:\n%s\n' "$before" "$after"
 bounded "$after"
-assert_equal "$(grown "$before" "$after" 256)" "" "roles that grew (role, KiB and descriptors before, and after)"
+assert_equal "$(grown "$before" "$after" 1024)" "" "roles that grew (role, KiB and descriptors before, and after)"
 stop
 account

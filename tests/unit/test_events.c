@@ -56,10 +56,15 @@ static void test_sentences(void **state)
          "\"object\":{\"path\":null},\"subject\":{\"pid\":null},\"count\":2}",
          "no decision in time, denied  any  watch ssh  x2"},
         {"{\"kind\":\"gap\",\"role\":\"judge\",\"lost\":5}", "5 records of the judge were lost"},
+        {"{\"kind\":\"gap\",\"role\":\"judge\",\"lost\":1}", "1 record of the judge was lost"},
         {"{\"kind\":\"gap\",\"role\":\"herald\",\"lost\":5,\"reason\":\"x\\u001b\"}",
          "5 records of the herald were lost: x\\x1b"},
         {"{\"kind\":\"rescue\",\"watch\":\"ssh\",\"count\":2,\"reason\":\"hung\"}",
          "2 waiting opens were released without a decision, watch ssh: hung"},
+        {"{\"kind\":\"rescue\",\"count\":1,\"reason\":\"hung\"}",
+         "1 waiting open was released without a decision: hung"},
+        {"{\"kind\":\"start\",\"version\":\"1\",\"marks\":1,\"watches\":1,\"mode\":\"audit\"}",
+         "fileward 1 guards 1 file or directory in 1 watch, mode audit"},
         {"{\"kind\":\"start\",\"version\":\"1\",\"marks\":7,\"watches\":2,\"mode\":\"audit\"}",
          "fileward 1 guards 7 files and directories in 2 watches, mode audit"},
         {"{\"kind\":\"stop\",\"reason\":\"SIGTERM\"}", "fileward stopped: SIGTERM"},
@@ -278,6 +283,8 @@ static void test_usage(void **state)
     assert_int_equal(events((char[]){"--what"}, NULL, NULL), EXIT_USAGE);
     assert_int_equal(events((char[]){"extra"}, NULL, NULL), EXIT_USAGE);
     assert_int_equal(events((char[]){"--log"}, NULL, NULL), EXIT_USAGE);
+    assert_int_equal(events((char[]){"-c"}, (char[]){"/nowhere/policy"}, NULL), EXIT_POLICY);
+    assert_int_equal(events((char[]){"-c"}, (char[]){"/dev/null"}, NULL), EXIT_POLICY);
     assert_int_equal(events((char[]){"--log"}, (char[]){"/nowhere/log"}, NULL), EXIT_FAILED);
     assert_int_equal(events((char[]){"--log"}, (char[]){"/dev/null"}, NULL), EXIT_SUCCESS);
 }

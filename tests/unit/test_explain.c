@@ -122,7 +122,55 @@ static void test_explain(void **state)
     expect(&s, EXIT_WOULD_DENY, "--json --path @/file\n --exe /usr/bin/head --uid 12",
            PARTS("\"op\":\"read\",\"guarded\":true,\"decision\":\"deny\"",
                  "\"result\":\"fails\",\"condition\":\"uid\",\"why\":\"uid: 12 is not the owner (uid 0)\""));
+    expect(&s, EXIT_WOULD_DENY, "--json --path @/z\xff\x1b\x7f --exe /b\xe2\x80\xae --uid 12",
+           PARTS("/z\\uFFFD\\u001b\\u007f\",\"path_hex\":\"", "7aff1b7f\",\"exe\":\"/b\\u202E\",\"op\":"));
+    expect(&s, EXIT_WOULD_DENY, "--path @/z\xff\x1b --exe /b\xe2\x80\xae --uid 12",
+           PARTS("/z\\xff\\x1b by /b\\xe2\\x80\\xae\n"));
     stage_close(&s);
+}
+
+/* What is printed is as in the manual, where the policy stands in /etc/fileward. */
+static void expect_manual(int (*command)(int, char **), const char *policy_text, const char *options, int status,
+                          const char *name)
+{
+    char dir[] = "/tmp/fileward-test-XXXXXX", file[64], line[256], out[4096], shown[4096] = "", golden[96], text[4096];
+    assert_non_null(mkdtemp(dir));
+    snprintf(file, sizeof file, "%s/fileward.ini", dir);
+    fixture_write(file, policy_text, strlen(policy_text));
+    snprintf(line, sizeof line, "x -c %s --json %s", file, options);
+    assert_int_equal(run(command, out, sizeof out, line), status);
+    unlink(file);
+    rmdir(dir);
+    const char *from = out;
+    for (const char *at; (at = strstr(from, dir)); from = at + strlen(dir)) {
+        strncat(shown, from, (size_t)(at - from));
+        strcat(shown, "/etc/fileward");
+    }
+    strcat(shown, from);
+    snprintf(golden, sizeof golden, "tests/unit/golden/%s.json", name);
+    if (getenv("REGOLD"))
+        fixture_write(golden, shown, strlen(shown));
+    FILE *f = fopen(golden, "re");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    assert_string_equal(shown, text);
+}
+
+static void test_manual(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    expect_manual(cmd_check,
+                  "[fileward]\nuser = 60842\n\n[watch ssh]\npath = /root/.ssh\ndefault = deny\ndefalt = deny\n"
+                  "[rule ssh/cat]\naction = allow\n[rule ssh/tools]\naction = allow\n",
+                  "", EXIT_POLICY, "check");
+    expect_manual(cmd_explain,
+                  "[fileward]\nuser = 60842\n\n[watch ssh]\npath = /root/.ssh\ndefault = deny\n\n[rule ssh/cat]\n"
+                  "action = allow\nuid = 1000\n\n\n[rule ssh/tools]\naction = allow\nexe = /usr/bin/ssh\n"
+                  "reason = \"only OpenSSH reads keys\"\n",
+                  "--path /root/.ssh/id --exe /usr/bin/ssh --uid 0", 0, "explain");
 }
 
 static void test_usage(void **state)
@@ -138,6 +186,12 @@ static void test_usage(void **state)
     expect(&s, EXIT_USAGE, "--path /x --exe /y --op run", PARTS(""));
     expect(&s, EXIT_USAGE, "--path /x --exe /y --uid nobody-of-that-name", PARTS(""));
     expect(&s, EXIT_USAGE, "--path /x --exe /y more", PARTS(""));
+    expect(&s, EXIT_USAGE, "--path /x --exe cat", PARTS(""));
+    expect(&s, EXIT_USAGE, "--path /x --exe /y --parent ./sh", PARTS(""));
+    expect(&s, EXIT_USAGE, "--path /x --exe /y --ancestor /sh --ancestor sh", PARTS(""));
+    expect(&s, EXIT_USAGE, "--path /x --pid 0", PARTS(""));
+    expect(&s, EXIT_USAGE, "--path /x --pid one", PARTS(""));
+    expect(&s, EXIT_FAILED, "--path /x --pid 2147483647", PARTS(""));
     assert_int_equal(run(cmd_explain, out, sizeof out, "explain --help"), 0);
     assert_int_equal(run(cmd_explain, out, sizeof out, "explain -c /nonexistent --path /x --exe /y"), EXIT_POLICY);
     assert_int_equal(run(cmd_check, out, sizeof out, "check -c /nonexistent"), EXIT_POLICY);
@@ -156,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_manual),
         cmocka_unit_test(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,6 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "fileward/herald.h"
-#include "herald/http.h"
 #include "herald_fixture.h"
 
 enum { RING_SIZE = 1 << 17 };
@@ -341,42 +340,6 @@ static void test_journal_gets_fields(void **state)
     assert_int_equal(stop(s), 0);
 }
 
-/* Says a letter now and then, so that it is never idle. */
-static pid_t dribble(const int *fds)
-{
-    pid_t pid = fork();
-    for (int i = 0; pid == 0 && i < 100; i++) {
-        for (int k = 0; k < HTTP_CLIENTS; k++)
-            send(fds[k], i ? "a" : "GET /status HTTP/1.1\r\nX: ", i ? 1 : 25, MSG_NOSIGNAL);
-        usleep(200000);
-    }
-    if (pid == 0)
-        _exit(0);
-    return pid;
-}
-
-/* Slow clients fill every place; they are sent away, and the next one is served. */
-static void test_slow_clients_are_sent_away(void **state)
-{
-    struct stage *s = *state;
-    int fds[HTTP_CLIENTS];
-    for (int i = 0; i < HTTP_CLIENTS; i++)
-        fds[i] = connect_tcp(s);
-    pid_t slow = dribble(fds);
-    int64_t began = clock_now();
-    push_access(s);
-    json_decref(wait_log(s->log, 1));
-    assert_true(clock_now() - began < NS_PER_S); /* records do not wait for clients */
-    assert_true(strstr(ask(s, "/status"), "HTTP/1.1 200") != NULL);
-    int64_t took = (clock_now() - began) / NS_PER_S;
-    assert_in_range(took, HTTP_CLIENT_SECONDS - 1, HTTP_CLIENT_SECONDS + 3);
-    kill(slow, SIGKILL);
-    waitpid(slow, NULL, 0);
-    for (int i = 0; i < HTTP_CLIENTS; i++)
-        close(fds[i]);
-    assert_int_equal(stop(s), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,7 +348,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_http_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rotation_is_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_journal_gets_fields, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_slow_clients_are_sent_away, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

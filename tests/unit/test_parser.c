@@ -68,6 +68,8 @@ static void test_single_errors(void **state)
         int line;
         const char *part;
     } cases[] = {
+        {"", 0, "the policy has no [watch ...]: there is nothing to guard"},
+        {"[fileward]\nmode = audit\n[set s]\nexe = /e\n", 0, "the policy has no [watch ...]"},
         {W R "exe =\n", 6, "exe: a value is missing"},
         {W R "action = allow\n", 6, "`action` stands twice in this section, first on line 5"},
         {W R R, 6, "[rule w/r] stands twice in this file, first on line 4"},
@@ -217,10 +219,16 @@ static void test_defaults(void **state)
     fixture_text(&x, "[fileward]\nlisten = off\n");
     assert_null(x.policy->settings.listen);
     x.sources.passwd = "/dev/null";
-    fixture_text(&x, "");
+    fixture_text(&x, W);
     fixture_expect_errors(&x, 0);
     assert_true(fixture_has(&x, 0, "note: there is no user `fileward`"));
     assert_int_equal(x.policy->settings.uid, UINT32_MAX);
+    /* Nothing is said of users when there is nothing to go by. */
+    x.sources.main_file = "/nonexistent";
+    fixture_read(&x);
+    fixture_expect_errors(&x, 1);
+    assert_int_equal(x.findings.n, 1);
+    assert_true(fixture_has(&x, 0, "/nonexistent: does not exist"));
     fixture_close(&x);
 }
 

@@ -111,6 +111,8 @@ static void test_exit_status(void **state)
     rmdir(dir);
     char *argv[] = {(char[]){"status"}, (char[]){"--bad"}, NULL};
     assert_int_equal(cmd_status(2, argv), EXIT_USAGE);
+    char *missing[] = {(char[]){"status"}, (char[]){"-c"}, (char[]){"/nowhere/policy"}, NULL};
+    assert_int_equal(cmd_status(3, missing), EXIT_POLICY);
 }
 
 int main(void)
