@@ -123,7 +123,7 @@ static void test_explain(void **state)
            PARTS("\"op\":\"read\",\"guarded\":true,\"decision\":\"deny\"",
                  "\"result\":\"fails\",\"condition\":\"uid\",\"why\":\"uid: 12 is not the owner (uid 0)\""));
     expect(&s, EXIT_WOULD_DENY, "--json --path @/z\xff\x1b\x7f --exe /b\xe2\x80\xae --uid 12",
-           PARTS("/z\\uFFFD\\u001b\\u007f\",\"path_hex\":\"", "7aff1b7f\",\"exe\":\"/b\\u202E\",\"op\":"));
+           PARTS("/z\\uFFFD\\u001B\\u007f\",\"path_hex\":\"", "7aff1b7f\",\"exe\":\"/b\\u202E\",\"op\":"));
     expect(&s, EXIT_WOULD_DENY, "--path @/z\xff\x1b --exe /b\xe2\x80\xae --uid 12",
            PARTS("/z\\xff\\x1b by /b\\xe2\\x80\\xae\n"));
     stage_close(&s);
