@@ -103,9 +103,10 @@ static bool still_written(struct lines *l, off_t size)
 bool lines_follow(struct lines *l)
 {
     struct stat here, there;
-    if (stat(l->path, &there) < 0)
-        return false;
-    if (l->fd >= 0 && fstat(l->fd, &here) == 0) {
+    bool open = l->fd >= 0 && fstat(l->fd, &here) == 0;
+    if (stat(l->path, &there) < 0) /* renamed, and a new one has not been needed yet */
+        return open && here.st_size > l->position;
+    if (open) {
         bool same = here.st_dev == there.st_dev && here.st_ino == there.st_ino;
         if (same && here.st_size >= l->position)
             return here.st_size > l->position;

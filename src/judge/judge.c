@@ -114,11 +114,13 @@ static bool settle_intent(struct judge *j, const struct question *q, unsigned *o
     return intent == INTENT_READ || intent == INTENT_WRITE || (intent == INTENT_UNPROVEN && is_late(j, q));
 }
 
-/* What a refused open is called, where the rules refuse both. Looked at once: nobody waits for a word in a record. */
-static enum op name_refused(struct judge *j, const struct question *q)
+/* What a refused open is called, where the rules refuse both. A record is worth a moment's wait, but not in a crowd. */
+static bool name_refused(const struct judge *j, const struct question *q, enum op *op)
 {
-    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_NOT_YET;
-    return intent == INTENT_NOT_YET ? OP_ANY : intent == INTENT_WRITE ? OP_WRITE : OP_READ;
+    enum { FEW = 64 };
+    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
+    *op = intent == INTENT_NOT_YET ? OP_ANY : intent == INTENT_WRITE ? OP_WRITE : OP_READ;
+    return intent != INTENT_NOT_YET || is_late(j, q) || j->n_deferred >= FEW || j->source[q->watch].backlog > 0;
 }
 
 /* An open that may read or write. Asked what it is only where the rules differ, or before something is gathered that
@@ -138,8 +140,9 @@ static void decide_open(struct judge *j, const struct question *q, struct outcom
     }
     bool same_action = d[OP_READ].action == d[OP_WRITE].action;
     if (ops == both && same_action && d[OP_READ].rule == d[OP_WRITE].rule) {
-        o->op = d[OP_READ].action == ACTION_ALLOW ? OP_ANY : name_refused(j, q);
+        o->op = OP_ANY;
         o->decision = d[OP_READ];
+        o->not_yet = o->decision.action == ACTION_DENY && !name_refused(j, q, &o->op);
         return;
     }
     if (ops == both && (o->not_yet = !settle_intent(j, q, &ops)))
@@ -513,15 +516,30 @@ static int give_way(int idle_rounds)
     return idle_rounds + 1;
 }
 
+/* Under a load that never lets us rest it is we, before all others in line for the processor, who keep an opener from
+ * falling asleep: rest a little while one has waited for long. */
+static void rest_for_the_oldest(struct judge *j, int64_t *rested)
+{
+    const int64_t long_ns = 5 * NS_PER_MS, every_ns = NS_PER_MS;
+    int64_t now = clock_now();
+    if (now - j->deferred[0].read_ns < long_ns || now - *rested < every_ns)
+        return;
+    nanosleep(&(struct timespec){.tv_nsec = NS_PER_MS / 5}, NULL);
+    *rested = clock_now();
+}
+
 static void run_loop(struct judge *j)
 {
     int idle_rounds = 0;
+    int64_t rested = 0;
     while (!j->loop.stop || j->n_deferred > 0) {
         loop_once(&j->loop, j->n_deferred > 0 ? 0 : -1);
         if (j->n_deferred == 0 || ask_again(j))
             idle_rounds = 0;
         else
             idle_rounds = give_way(idle_rounds);
+        if (j->n_deferred > 0)
+            rest_for_the_oldest(j, &rested);
     }
 }
 

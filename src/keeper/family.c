@@ -326,11 +326,15 @@ void family_kill(struct family *f, enum seat seat)
     empty(f, seat);
 }
 
-void family_reap_strays(struct family *f)
+int family_reap_strays(struct family *f)
 {
-    for (int i = 0; i < STRAYS; i++)
+    int alive = 0;
+    for (int i = 0; i < STRAYS; i++) {
         if (f->stray[i] && waitpid(f->stray[i], NULL, WNOHANG) != 0)
             f->stray[i] = 0;
+        alive += f->stray[i] != 0;
+    }
+    return alive;
 }
 
 bool family_promote(struct family *f)

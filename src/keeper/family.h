@@ -60,8 +60,8 @@ bool family_reap(struct family *f, enum seat seat, int ms, int *how);
 /* Kills and waits a bounded time: a process inside the kernel may not die. Empties the seat in any case. */
 void family_kill(struct family *f, enum seat seat);
 
-/* Reaps what was killed earlier and has ended since. */
-void family_reap_strays(struct family *f);
+/* Reaps what was killed earlier and has ended since. Returns how many still live. */
+int family_reap_strays(struct family *f);
 
 /* Moves the spare to the judge's seat and lets it read. False if there is none. */
 bool family_promote(struct family *f);

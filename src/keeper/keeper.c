@@ -252,6 +252,9 @@ static void stop_roles(struct keeper *k)
     family_say(f, SEAT_HERALD, 'q');
     if (!family_reap(f, SEAT_HERALD, STOP_MS, NULL))
         family_kill(f, SEAT_HERALD);
+    /* Whoever starts fileward next should not find a judge that is still about to end. */
+    for (int64_t until = clock_now() + STOP_MS * NS_PER_MS; family_reap_strays(f) > 0 && clock_now() < until;)
+        nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
     files_remove(&f->files);
 }
 
@@ -271,10 +274,6 @@ static int run(struct keeper *k, const struct policy *p)
     struct family *f = &k->family;
     uint32_t features = process_features() | (sandbox_has_landlock() ? FEATURE_LANDLOCK : 0u);
     f->policy = p;
-    if (p->n_watches == 0) {
-        fprintf(stderr, "fileward: the policy has no [watch ...]: there is nothing to guard\n");
-        return EXIT_POLICY;
-    }
     if (p->settings.uid == UINT32_MAX) {
         fprintf(stderr,
                 "fileward: there is no user `%s`: make it (useradd --system --no-create-home --shell "
@@ -282,7 +281,7 @@ static int run(struct keeper *k, const struct policy *p)
                 p->settings.user, p->settings.user);
         return EXIT_POLICY;
     }
-    setpriority(PRIO_PROCESS, 0, -20); /* whoever opens a file waits for us; scout and herald give it back */
+    setpriority(PRIO_PROCESS, 0, -10); /* whoever opens a file waits for us; scout and herald give it back */
     if (groups_create(p, f->gates, &features) < 0 || files_open(p, &f->files) < 0 || family_prepare(f) < 0 ||
         prepare_signals(k) < 0)
         return EXIT_FAILED;

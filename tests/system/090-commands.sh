@@ -25,6 +25,7 @@ ends 0 '^usage: fileward COMMAND' "$FILEWARD" --help
 for word in version --version -V; do
     ends 0 '^fileward [0-9.]+$' "$FILEWARD" $word
 done
+# shellcheck disable=SC2016 # quotes of messages
 ends 2 'no command `stauts`.*fileward help' "$FILEWARD" stauts
 "$FILEWARD" $'\e[2J\xff' 2>"$T/said"
 harmless "$T/said"
@@ -63,6 +64,7 @@ ends 3 'no \[watch \.\.\.\]: there is nothing to guard' "$FILEWARD" check -c "$p
 ends 3 'no \[watch \.\.\.\]: there is nothing to guard' "$FILEWARD" run -c "$policy_file"
 policy <<<"[watch w]
 pth = /x"
+# shellcheck disable=SC2016 # quotes of messages
 ends 3 'fileward.ini:[0-9]*: unknown key `pth`: did you mean `path`' "$FILEWARD" check -c "$policy_file"
 ends 3 '3 errors|2 errors' "$FILEWARD" check -c "$policy_file"
 "$FILEWARD" check --json -c "$policy_file" >"$T/said"

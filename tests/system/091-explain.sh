@@ -99,6 +99,7 @@ done
 # holder SHELL FILE: SHELL writes its pid and then opens FILE when told to.
 holder() {
     mkfifo "$T/go"
+    # shellcheck disable=SC2016 # the other shell expands it
     "$1" -c 'echo $$ >"$1"; read -r _ <"$2"; : <"$3"' holder "$T/pid" "$T/go" "$2" 2>"$T/held" &
     held=$!
     until_true 5 test -s "$T/pid" || fail "the shell does not run"
@@ -121,6 +122,7 @@ release
 assert_equal $could no "what the daemon decides for bash"
 # Below the shell that the policy names: allowed to read.
 mkfifo "$T/go"
+# shellcheck disable=SC2016 # the other shell expands it
 "$T/shell" -c '"$0" -c "echo \$\$ >\"\$1\"; read -r _ <\"\$2\"; : <\"\$3\"" x "$@"; :' \
     "$BASH" "$T/pid" "$T/go" "$T/guarded/file" 2>"$T/held" &
 held=$!

@@ -3,6 +3,7 @@
 # timeout: 120
 . tests/system/lib.sh
 setup
+not_sanitized "they are too slow for a crowd"
 cp "$BUILD/tests/flood" "$T/flood"
 cp "$BUILD/tests/hammer" "$T/hammer"
 echo secret >"$T/guarded/file"

@@ -15,6 +15,7 @@ BOUND_US=${BOUND_US:-300000} # promise 2: timeout (200 ms) and 100 ms
 
 # prepare_deaths [LINES OF [fileward]]
 prepare_deaths() {
+    not_sanitized "their fork takes longer than the time bounds, and they keep descriptors of their own"
     mkdir -p "$T/load"
     echo allowed >"$T/guarded/allowed"
     echo secret >"$T/guarded/forbidden"

@@ -69,6 +69,13 @@ need() {
     done
 }
 
+# not_sanitized WHY: skips where the daemon is built with sanitizers.
+not_sanitized() {
+    if grep -qa __asan_init "$FILEWARD"; then
+        skip "built with sanitizers: $*"
+    fi
+}
+
 # --- the place --------------------------------------------------------------------------------------------------------
 
 setup() {

@@ -210,6 +210,10 @@ static void test_following(void **state)
     assert_next(&lines, "two");
     /* Rotated; the old file is still written to for a moment. */
     assert_int_equal(rename(path, old), 0);
+    assert_false(lines_follow(&lines));
+    append(old, "moved\n");
+    assert_true(lines_follow(&lines));
+    assert_next(&lines, "moved");
     append(path, "four\n");
     assert_false(lines_follow(&lines));
     append(old, "three\n");
