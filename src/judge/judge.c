@@ -357,6 +357,10 @@ static bool handle(struct judge *j, const struct question *q)
     }
     struct outcome o = {0};
     subject_find(j->subjects, q->tid, &j->inquiry);
+    if (j->inquiry.gone) { /* killed while it waited: there is nobody to answer, and nothing to tell of */
+        answer(j, q, ANSWER_RELEASE);
+        return true;
+    }
     judge_question(j, q, &o);
     if (o.not_yet && !is_late(j, q))
         return false;

@@ -87,6 +87,7 @@ void subject_find(struct subjects *t, int32_t tid, struct inquiry *q)
     struct creds creds = {0};
     struct slot *s = find(t, tid, &creds);
     t->asked = s;
+    q->gone = !s && (errno == ESRCH || errno == ENOENT);
     q->process = NULL;
     q->exec = NULL;
     q->creds = creds;

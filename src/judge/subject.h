@@ -21,7 +21,8 @@ struct last_exec {
 
 /* A subject under question. Filled lazily; borrowed until the next subject_find(). */
 struct inquiry {
-    struct process *process; /* NULL: it is gone */
+    struct process *process; /* NULL: it cannot be looked at */
+    bool gone;               /* it has ended, so that nobody waits for an answer */
     struct last_exec *exec;  /* NULL like process */
     struct subject seen;     /* what decide() gets */
     struct creds creds;
