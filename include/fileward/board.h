@@ -61,7 +61,6 @@ struct board {
     struct board_kin family[FAMILY_MAX];
     /* judge */
     _Atomic uint64_t beat;       /* grows with each question and each wake-up */
-    _Atomic int32_t serving_pid; /* the judge that reads */
     _Atomic uint32_t busy;       /* it reads or holds questions: set before it reads, while no number is known yet */
     struct {
         _Atomic int32_t fd; /* event descriptor in the judge's table; -1 none */

@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
-#include <linux/securebits.h>
 #include <netinet/in.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -21,7 +19,7 @@
 
 #include "base/own.h"
 
-enum { CAPS_MAX = 12, FILES_MAX = 4096 /* a rescue tries every number below it */ };
+enum { FILES_MAX = 4096 /* a rescue tries every number below it */ };
 
 /* --- what each role may ----------------------------------------------------------------------------------------- */
 

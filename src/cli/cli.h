@@ -2,14 +2,7 @@
 #ifndef FILEWARD_CLI_CLI_H
 #define FILEWARD_CLI_CLI_H
 
-enum {
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_POLICY = 3,      /* the policy has errors */
-    EXIT_NOT_RUNNING = 3, /* there is no daemon to ask */
-    EXIT_NOT_PERMITTED = 4,
-    EXIT_WOULD_DENY = 5,
-};
+#include "base/exit.h"
 
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);

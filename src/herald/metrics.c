@@ -197,8 +197,9 @@ void metrics_write(FILE *f, const struct state *s)
            atomic_load(&b->rescues));
     single(f, "fileward_answer_errors_total", "counter", "Answers that the kernel did not take.",
            atomic_load(&b->answer_errors));
-    single(f, "fileward_cache_hits_total", "counter", "Decisions taken from the cache.", atomic_load(&b->cache_hits));
-    single(f, "fileward_cache_misses_total", "counter", "Decisions made by trying rules.",
+    single(f, "fileward_cache_hits_total", "counter", "Processes that the judge knew from an earlier question.",
+           atomic_load(&b->cache_hits));
+    single(f, "fileward_cache_misses_total", "counter", "Processes that it had to open.",
            atomic_load(&b->cache_misses));
     roles(f, s);
     about(f, s);

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "policy/policy.h"
 
-/* The keeper looks at least every timeout / 4, and the longest timeout is well below this. */
+/* The keeper looks every timeout / 4; this much more means that it does not. */
 static const int64_t fresh_ns = 2 * NS_PER_S;
 
 static const struct {
@@ -18,9 +18,8 @@ static const struct {
      "An open that is released without a decision fails with EPERM, as if it were refused; with EBUSY from Linux 6.14 "
      "on."},
     {FEATURE_FD_ERROR, "fd_error",
-     "When the kernel cannot prepare a question it refuses the open itself and does not say so; it is counted from "
-     "Linux "
-     "6.13 on."},
+     "When the kernel cannot prepare a question it refuses the open itself, and tells it only as an error of reading; "
+     "from Linux 6.13 on each one is told."},
     {FEATURE_PIDFD_INFO, "pidfd_info",
      "Who asks is read from text in /proc, which is slower; by descriptor from Linux 6.13 on."},
     {FEATURE_PIDFD_THREAD, "pidfd_thread",
@@ -38,7 +37,8 @@ const char *status_trouble(const struct state *s)
         return "stopping";
     if (atomic_load(&b->judge_stalled))
         return "the judge does not answer; the keeper is replacing it";
-    if (s->now_ns - (int64_t)atomic_load(&b->keeper_tick_ns) > fresh_ns)
+    if (s->now_ns - (int64_t)atomic_load(&b->keeper_tick_ns) >
+        fresh_ns + s->policy->settings.timeout_ms * NS_PER_MS / 2)
         return "the keeper does not watch over the judge any more; restart fileward";
     return NULL;
 }

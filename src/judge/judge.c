@@ -1,5 +1,6 @@
 #include "fileward/judge.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ struct judge {
         int64_t released_told;
     } source[WATCHES_MAX];
     struct question batch[BATCH];
-    /* Questions whose opener has not fallen asleep yet, oldest first; asked again after the others had their turn. */
+    /* Questions whose opener has not fallen asleep yet; asked again after the others had their turn. */
     struct question deferred[HELD_MAX];
     int n_deferred;
     /* of the question in hand */
@@ -57,7 +58,7 @@ struct outcome {
 
 /* --- deciding --------------------------------------------------------------------------------------------------- */
 
-/* The keeper's own children (and itself) are never asked: they open guarded files to mark them and to write records, and
+/* The keeper's children are never asked: they open guarded files to mark them and to write records, and
  * a question about one of them could wait for itself. The number alone may be another's by now, so the process behind
  * it must be the one that the keeper wrote on the board. */
 static bool is_family(const struct judge *j, int32_t tid)
@@ -69,7 +70,8 @@ static bool is_family(const struct judge *j, int32_t tid)
         struct process p;
         if (process_open(&p, tid) < 0)
             return false;
-        bool same = process_identity(p.pidfd, tid) == atomic_load(&kin->id);
+        uint64_t id = process_identity(p.pidfd, tid);
+        bool same = id != 0 && id == atomic_load(&kin->id);
         process_close(&p);
         return same;
     }
@@ -114,13 +116,24 @@ static bool settle_intent(struct judge *j, const struct question *q, unsigned *o
     return intent == INTENT_READ || intent == INTENT_WRITE || (intent == INTENT_UNPROVEN && is_late(j, q));
 }
 
-/* What a refused open is called, where the rules refuse both. A record is worth a moment's wait, but not in a crowd. */
-static bool name_refused(const struct judge *j, const struct question *q, enum op *op)
+/* The rules say the same of reading and of writing: only the record and the count want to know which it is. A refusal is
+ * worth a moment's wait for that, but not in a crowd; an open that is allowed anyway is never delayed. */
+static void name_alike(const struct judge *j, const struct question *q, const struct decision d[OP_COUNT],
+                       struct outcome *o)
 {
     enum { FEW = 64 };
+    bool same_rule = d[OP_READ].rule == d[OP_WRITE].rule, deny = d[OP_READ].action == ACTION_DENY;
+    o->op = OP_ANY;
+    o->decision = d[OP_READ];
+    if (same_rule && !deny)
+        return;
     enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
-    *op = intent == INTENT_NOT_YET ? OP_ANY : intent == INTENT_WRITE ? OP_WRITE : OP_READ;
-    return intent != INTENT_NOT_YET || is_late(j, q) || j->n_deferred >= FEW || j->source[q->watch].backlog > 0;
+    bool crowd = is_late(j, q) || j->n_deferred >= FEW || j->source[q->watch].backlog > 0;
+    o->not_yet = intent == INTENT_NOT_YET && deny && !crowd;
+    if (intent == INTENT_NOT_YET)
+        return;
+    o->op = intent == INTENT_WRITE ? OP_WRITE : OP_READ;
+    o->decision = d[o->op];
 }
 
 /* An open that may read or write. Asked what it is only where the rules differ, or before something is gathered that
@@ -129,7 +142,7 @@ static void decide_open(struct judge *j, const struct question *q, struct outcom
 {
     const unsigned both = OP_BIT(OP_READ) | OP_BIT(OP_WRITE), dear = ATTR_LINEAGE | ATTR_UNIT;
     unsigned ops = both, need;
-    struct decision d[OP_COUNT];
+    struct decision d[OP_COUNT] = {0};
     while ((need = consult(j, q->watch, ops, d))) {
         if (need & dear && ops == both) {
             if ((o->not_yet = !settle_intent(j, q, &ops)))
@@ -138,11 +151,8 @@ static void decide_open(struct judge *j, const struct question *q, struct outcom
             gather(j, need);
         }
     }
-    bool same_action = d[OP_READ].action == d[OP_WRITE].action;
-    if (ops == both && same_action && d[OP_READ].rule == d[OP_WRITE].rule) {
-        o->op = OP_ANY;
-        o->decision = d[OP_READ];
-        o->not_yet = o->decision.action == ACTION_DENY && !name_refused(j, q, &o->op);
+    if (ops == both && d[OP_READ].action == d[OP_WRITE].action) {
+        name_alike(j, q, d, o);
         return;
     }
     if (ops == both && (o->not_yet = !settle_intent(j, q, &ops)))
@@ -221,11 +231,6 @@ static void judge_question(struct judge *j, const struct question *q, struct out
         return;
     o->reason = o->decision.rule == RULE_DEFAULT ? REASON_DEFAULT : REASON_RULE;
     o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_DENY;
-    if (o->answer == ANSWER_DENY && j->inquiry.creds.tgid == 1) {
-        /* A machine whose first process cannot open its files is lost. Recorded, never refused. */
-        o->answer = ANSWER_ALLOW;
-        o->reason = REASON_INIT;
-    }
 }
 
 /* --- recording -------------------------------------------------------------------------------------------------- */
@@ -313,11 +318,13 @@ static void count(struct judge *j, const struct question *q, const struct outcom
 
 /* --- one question ----------------------------------------------------------------------------------------------- */
 
-static int64_t answer(struct judge *j, const struct question *q, enum answer a)
+/* False: nobody waited any more (killed, or released by the keeper), so that no verdict was given. */
+static bool answer(struct judge *j, const struct question *q, enum answer a)
 {
-    if (gate_answer(&j->is.gates[q->watch], j->is.board, q, a) < 0)
-        atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
-    return clock_now() - q->read_ns;
+    if (gate_answer(&j->is.gates[q->watch], j->is.board, q, a) == 0)
+        return true;
+    atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
+    return false;
 }
 
 /* Gathers what a record needs, answers, then counts and records. */
@@ -334,13 +341,21 @@ static void conclude(struct judge *j, const struct question *q, const struct out
     if (record)
         report_gather(&j->report, j->subjects, &j->inquiry, &j->finder, &j->thing);
 
-    int64_t latency = answer(j, q, o->answer);
+    if (!answer(j, q, o->answer))
+        return;
+    int64_t latency = clock_now() - q->read_ns;
 
     count(j, q, o, verdict, latency);
     if (record) {
         finish_record(j, q, o, verdict, latency);
         fold_remember(&j->fold, &key, j->report.record.seq, q->read_ns, tell_repeat, j);
     }
+}
+
+/* A machine whose first process cannot open its files is lost. Recorded, never refused by a judge. */
+static bool is_init(const struct judge *j, const struct question *q)
+{
+    return q->tid == 1 || j->inquiry.creds.tgid == 1;
 }
 
 /* Answers a question. False: it is too early, it must be asked again. */
@@ -366,6 +381,10 @@ static bool handle(struct judge *j, const struct question *q)
         return false;
     if (o.not_yet)
         give_up(j, q, &o);
+    if (o.answer != ANSWER_ALLOW && is_init(j, q)) {
+        o.answer = ANSWER_ALLOW;
+        o.reason = REASON_INIT;
+    }
     conclude(j, q, &o);
     return true;
 }
@@ -402,7 +421,7 @@ static void release(struct judge *j, const struct question *q)
 {
     struct board_watch *w = &j->is.board->watch[q->watch];
     enum action on_timeout = j->is.policy->watches[q->watch].on_timeout;
-    if (is_family(j, q->tid)) {
+    if (is_family(j, q->tid) || q->tid == 1) {
         answer(j, q, ANSWER_ALLOW);
         return;
     }
@@ -415,11 +434,11 @@ static void release(struct judge *j, const struct question *q)
 }
 
 /* One record a second says how many were released. */
-static void tell_released(struct judge *j)
+static void tell_released(struct judge *j, bool final)
 {
     for (int i = 0; i < j->is.policy->n_watches; i++) {
         struct gate_source *s = &j->source[i];
-        if (!s->released || clock_now() - s->released_told < NS_PER_S)
+        if (!s->released || (!final && clock_now() - s->released_told < NS_PER_S))
             continue;
         enum action on_timeout = j->is.policy->watches[i].on_timeout;
         const struct gate *gate = &j->is.gates[i];
@@ -458,7 +477,7 @@ static void on_deadline(void *ctx)
     struct judge *j = ctx;
     beat(j);
     fold_flush(&j->fold, clock_now(), tell_repeat, j);
-    tell_released(j);
+    tell_released(j, false);
     plan(j);
 }
 
@@ -493,23 +512,28 @@ static void on_questions(void *ctx, int fd, uint32_t events)
     plan(j);
 }
 
-/* Asks the oldest deferred questions again, not so many that new ones wait for long. Returns whether any was answered. */
+/* Asks some deferred questions again, not so many that new ones wait for long. Returns whether any was answered. */
 static bool ask_again(struct judge *j)
 {
+    struct question turn[BATCH];
     int n = j->n_deferred < BATCH ? j->n_deferred : BATCH, left = 0;
-    for (int i = 0; i < n; i++) {
-        if (!handle(j, &j->deferred[i]))
-            j->deferred[left++] = j->deferred[i];
+    memcpy(turn, j->deferred, (size_t)n * sizeof *turn);
+    j->n_deferred -= n;
+    memmove(j->deferred, &j->deferred[n], (size_t)j->n_deferred * sizeof *j->deferred);
+    for (int i = 0; i < n; i++) { /* who must wait goes to the end: nobody keeps the others from their turn */
+        if (!handle(j, &turn[i])) {
+            j->deferred[j->n_deferred++] = turn[i];
+            left++;
+        }
         beat(j);
     }
-    memmove(&j->deferred[left], &j->deferred[n], (size_t)(j->n_deferred - n) * sizeof *j->deferred);
-    j->n_deferred -= n - left;
     tell_busy(j, false);
+    plan(j);
     return left < n;
 }
 
 /* An opener shows its call when it sleeps. It may be us who keeps it from its processor: give way, at first to whoever is
- * ready to run, then for longer and longer while nothing comes of it (32 us ... 1 ms). */
+ * ready to run, then for longer and longer while nothing comes of it (32 us ... 2 ms). */
 static int give_way(int idle_rounds)
 {
     enum { YIELDS = 4, LONGEST = 10 };
@@ -525,8 +549,13 @@ static int give_way(int idle_rounds)
 static void rest_for_the_oldest(struct judge *j, int64_t *rested)
 {
     const int64_t long_ns = 5 * NS_PER_MS, every_ns = NS_PER_MS;
-    int64_t now = clock_now();
-    if (now - j->deferred[0].read_ns < long_ns || now - *rested < every_ns)
+    int64_t now = clock_now(), oldest = now;
+    if (now - *rested < every_ns)
+        return;
+    for (int i = 0; i < j->n_deferred; i++)
+        if (j->deferred[i].read_ns < oldest)
+            oldest = j->deferred[i].read_ns;
+    if (now - oldest < long_ns)
         return;
     nanosleep(&(struct timespec){.tv_nsec = NS_PER_MS / 5}, NULL);
     *rested = clock_now();
@@ -552,7 +581,6 @@ static void serve(struct judge *j)
     if (j->serving)
         return;
     j->serving = true;
-    atomic_store(&j->is.board->serving_pid, getpid());
     lock_take(j->is.lock_fd, LOCK_JUDGE); /* whom a later keeper would find; guarding does not depend on it */
     for (int i = 0; i < j->is.policy->n_watches; i++)
         if (loop_add(&j->loop, j->is.gates[i].fd, EPOLLIN, on_questions, &j->source[i]) < 0)
@@ -569,8 +597,10 @@ static void on_control(void *ctx, int fd, uint32_t events)
     if (n == 1 && word == 'g') {
         serve(j);
     } else if (n == 1 && word == 'q') {
+        for (int i = 0; i < j->is.policy->n_watches; i++)
+            loop_remove(&j->loop, j->is.gates[i].fd);
         j->loop.stop = true;
-    } else if (n <= 0) {
+    } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
         loop_remove(&j->loop, fd);
         j->loop.stop = !j->serving;
     }
@@ -606,4 +636,5 @@ void judge_run(struct judge *j)
     (void)!write(j->is.control_fd, "r", 1);
     run_loop(j);
     fold_flush(&j->fold, INT64_MAX, tell_repeat, j);
+    tell_released(j, true);
 }

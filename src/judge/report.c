@@ -48,6 +48,8 @@ static void put_identity(struct report *r, struct inquiry *q)
     rec->ruid = q->seen.ruid;
     rec->gid = q->seen.gid;
     rec->egid = q->seen.egid;
+    if (q->seen.failed & ATTR_CREDS) /* unknown is not root */
+        rec->uid = rec->ruid = rec->gid = rec->egid = UINT32_MAX;
     rec->loginuid = q->seen.failed & ATTR_LOGINUID ? UINT32_MAX : q->seen.loginuid;
     if (!q->process)
         return;

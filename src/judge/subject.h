@@ -46,7 +46,8 @@ void subject_gather(struct subjects *t, struct inquiry *q, unsigned attributes);
 bool subject_is_impostor(const struct subjects *t, const struct inquiry *q, const char *name);
 
 /* Calls `each` for the ancestors from the parent upward, at most RECORD_ANCESTORS_MAX; `process` is NULL for one that
- * cannot be opened. Returns false if the chain changed under our eyes or ended early. */
+ * cannot be opened. Returns false if
+ * somebody in it ended meanwhile, or it is longer. */
 typedef void each_ancestor(void *ctx, int32_t pid, const struct process *process);
 bool subject_ancestors(struct subjects *t, const struct inquiry *q, each_ancestor *each, void *ctx);
 

@@ -59,7 +59,7 @@ static int by_number(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
-/* A child has what it is given and nothing else: what one role may touch, another cannot reach. */
+/* A child has what it is given and no other descriptor. */
 static void keep_only_these(int *fds, size_t n)
 {
     qsort(fds, n, sizeof *fds, by_number);
@@ -94,6 +94,8 @@ static void confine(struct family *f, enum role role)
 
 static void be_judge(struct family *f, int control)
 {
+    ring_close(&f->rings[ROLE_KEEPER]);
+    ring_close(&f->rings[ROLE_SCOUT]);
     int keep[WATCHES_MAX + 16] = {
         0, 1, 2, control, f->alive[1], f->files.lock, f->files.null, f->rings[ROLE_JUDGE].wake_fd};
     size_t n = 8;
@@ -115,6 +117,8 @@ static void be_judge(struct family *f, int control)
 
 static void be_scout(struct family *f, int control)
 {
+    ring_close(&f->rings[ROLE_KEEPER]);
+    ring_close(&f->rings[ROLE_JUDGE]);
     int keep[WATCHES_MAX + 16] = {0, 1, 2, control, f->alive[0], f->files.null, f->rings[ROLE_SCOUT].wake_fd};
     size_t n = 7;
     for (int i = 0; i < f->policy->n_watches; i++)

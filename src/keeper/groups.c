@@ -83,15 +83,20 @@ unsigned groups_unread(const struct gate *gates, int n)
     return unread;
 }
 
-void groups_drain(const struct gate *gate, enum answer fallback)
+unsigned groups_drain(const struct gate *gate, enum answer fallback)
 {
+    enum { MOST = 4096 }; /* at a time: the keeper has more to look after */
     struct fanotify_event_metadata events[16];
-    ssize_t len = read(gate->fd, events, sizeof events);
-    const struct fanotify_event_metadata *e = events;
-    for (; len > 0 && FAN_EVENT_OK(e, len); e = FAN_EVENT_NEXT(e, len)) {
-        if (e->fd < 0)
-            continue;
-        answer_write(gate, e->fd, fallback);
-        close(e->fd);
+    unsigned n = 0;
+    for (ssize_t len; n < MOST && (len = read(gate->fd, events, sizeof events)) > 0;) {
+        const struct fanotify_event_metadata *e = events;
+        for (; FAN_EVENT_OK(e, len); e = FAN_EVENT_NEXT(e, len)) {
+            if (e->fd < 0)
+                continue;
+            answer_write(gate, e->fd, fallback);
+            close(e->fd);
+            n++;
+        }
     }
+    return n;
 }

@@ -11,7 +11,7 @@ int groups_create(const struct policy *p, struct gate gates[WATCHES_MAX], uint32
 /* Questions that nobody has read yet. */
 unsigned groups_unread(const struct gate *gates, int n);
 
-/* Reads one batch of questions and answers each with the fallback: for when no judge can be had. */
-void groups_drain(const struct gate *gate, enum answer fallback);
+/* Reads what waits and answers it with the fallback: for when no judge can be had. Returns how many. */
+unsigned groups_drain(const struct gate *gate, enum answer fallback);
 
 #endif

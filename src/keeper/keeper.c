@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/exit.h"
 #include "base/load.h"
 #include "base/loop.h"
 #include "base/notify.h"
@@ -25,10 +27,6 @@
 #include "keeper/say.h"
 
 enum {
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_POLICY = 3,
-    EXIT_NOT_PERMITTED = 4,
     READY_MS = 5000,
     STOP_MS = 2000,
     RETRY_FIRST_MS = 100,
@@ -63,6 +61,14 @@ static void describe_end(int how, char *out, size_t size)
         snprintf(out, size, "ended with status %d", WEXITSTATUS(how));
 }
 
+/* Says what happened, if somebody listens: whoever reads our standard error may himself wait for a verdict. */
+static void complain(const char *why)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&p, 1, 0) == 1 && p.revents & POLLOUT)
+        fprintf(stderr, "fileward: %s; it is replaced\n", why);
+}
+
 static void schedule_return(struct child *c, int64_t now)
 {
     bool lived = now - c->born_ns >= LIVED_MS * NS_PER_MS;
@@ -77,20 +83,28 @@ static void look_after_child(struct keeper *k, enum seat seat, int64_t now)
     struct family *f = &k->family;
     struct child *c = &f->seat[seat];
     int how = 0;
+    if (c->pid)
+        family_hear(f, seat);
+    bool was_ready = c->ready;
     if (c->pid && family_reap(f, seat, 0, &how)) {
         char end[128], why[160];
         describe_end(how, end, sizeof end);
         snprintf(why, sizeof why, "the %s %s", seat_name(seat), end);
-        fprintf(stderr, "fileward: %s; it is replaced\n", why);
-        if (seat == SEAT_JUDGE) {
+        /* A judge that never got ready has read nothing: on_tick() stands in for it, and the seat waits its turn. */
+        if (seat == SEAT_JUDGE && was_ready)
             rescue_replace_judge(f, why);
-            return;
-        }
-        atomic_fetch_add(&f->board->restarts[c->role], 1);
-        schedule_return(c, now);
+        else
+            atomic_fetch_add(&f->board->restarts[c->role], 1);
+        complain(why);
+        if (!c->pid)
+            schedule_return(c, now);
     }
-    if (!c->pid && now >= c->retry_ns && !family_fork(f, seat))
+    if (c->pid || now < c->retry_ns)
+        return;
+    if (!family_fork(f, seat))
         schedule_return(c, now);
+    else if (seat == SEAT_JUDGE)
+        family_say(f, seat, 'g');
 }
 
 static void look_after_children(struct keeper *k)
@@ -146,20 +160,17 @@ static void on_tick(void *ctx)
     announce(k); /* should the first scout have died before it said so */
     if (!f->seat[SEAT_JUDGE].pid) {
         rescue_stand_in(f);
-        if (!family_promote(f))
-            look_after_child(k, SEAT_JUDGE, now);
+        family_promote(f);
     }
     if (rescue_is_due(&k->rescue, f, now)) {
         char why[128];
         snprintf(why, sizeof why, "the judge did not move for %d ms while questions waited",
                  f->policy->settings.timeout_ms / 2);
-        fprintf(stderr, "fileward: %s; it is replaced\n", why);
         rescue_replace_judge(f, why);
         k->rescue = (struct rescue){0};
+        complain(why);
     }
-    for (int seat = 0; seat < SEAT_COUNT; seat++)
-        if (seat != SEAT_JUDGE && !f->seat[seat].pid)
-            look_after_child(k, seat, now);
+    look_after_children(k); /* two that end together send one signal */
     k->loop.deadline = now + f->policy->settings.timeout_ms * NS_PER_MS / 4;
 }
 
@@ -241,11 +252,15 @@ static void stop_roles(struct keeper *k)
 {
     struct family *f = &k->family;
     static const enum seat order[] = {SEAT_SPARE, SEAT_JUDGE, SEAT_SCOUT};
+    const int half = f->policy->settings.timeout_ms / 2, patience_ms = half < STOP_MS / 3 ? half : STOP_MS / 3;
     atomic_store(&f->board->state, BOARD_STOPPING);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         family_say(f, order[i], 'q');
-        if (!family_reap(f, order[i], f->policy->settings.timeout_ms / 2, NULL))
-            family_kill(f, order[i]);
+        if (family_reap(f, order[i], patience_ms, NULL))
+            continue;
+        family_kill(f, order[i]);
+        if (order[i] == SEAT_JUDGE)
+            rescue_sweep(f); /* what it held is answered by on_timeout, not let through when the groups close */
     }
     for (int i = 0; i < f->policy->n_watches; i++)
         close(f->gates[i].fd);

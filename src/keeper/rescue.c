@@ -86,6 +86,11 @@ void rescue_replace_judge(struct family *f, const char *why)
 
 void rescue_stand_in(struct family *f)
 {
-    for (int w = 0; w < f->policy->n_watches; w++)
-        groups_drain(&f->gates[w], fallback(f, w));
+    for (int w = 0; w < f->policy->n_watches; w++) {
+        unsigned n = groups_drain(&f->gates[w], fallback(f, w));
+        if (n == 0)
+            continue;
+        atomic_fetch_add(&f->board->watch[w].timeouts, n);
+        say_timeout(f, w, n, answer_verdict(&f->gates[w], fallback(f, w)));
+    }
 }

@@ -93,13 +93,16 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
 
 bool marks_neighbourhood(struct marks *m, const struct node *dir, const char *path)
 {
-    if (reg_find(m->is->reg, m->watch + REGISTER_NEIGHBOURHOOD, &dir->id))
-        return true;
-    /* Before the mark: from then on the judge is asked about neighbours, and must know that they are. */
-    reg_add(m->is->reg, m->watch + REGISTER_NEIGHBOURHOOD, &dir->id, 0, path);
-    atomic_fetch_add(&m->is->board->watch[m->watch].neighbourhoods, 1);
+    /* Before the mark: from then on the judge is asked about neighbours, and must know that they are. An earlier scout may
+     * have come so far and no further: the mark is set in any case. */
+    bool first = !reg_find(m->is->reg, m->watch + REGISTER_NEIGHBOURHOOD, &dir->id);
+    if (first) {
+        reg_add(m->is->reg, m->watch + REGISTER_NEIGHBOURHOOD, &dir->id, 0, path);
+        atomic_fetch_add(&m->is->board->watch[m->watch].neighbourhoods, 1);
+    }
     if (!mark(m, dir, path, questions(m) | FAN_EVENT_ON_CHILD))
         return false;
-    atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
+    if (first)
+        atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
     return true;
 }

@@ -1,5 +1,6 @@
 #include "fileward/scout.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -15,7 +16,8 @@ static void on_word(void *ctx, int fd, uint32_t events)
     ssize_t n = read(fd, &word, 1);
     if (n == 1 && word == 'q')
         l->stop = true;
-    else if (n <= 0) /* the keeper is gone; a judge may still serve and need our marks kept */
+    else if (n == 0 || (n < 0 && errno != EAGAIN &&
+                        errno != EINTR)) /* the keeper is gone; a judge may still serve and need our marks kept */
         loop_remove(l, fd);
 }
 
@@ -33,6 +35,7 @@ void scout_run(const struct scout_setup *setup)
         _exit(EXIT_FAILURE);
     for (int i = 0; i < setup->policy->n_watches; i++) {
         struct marks m = {.is = setup, .watch = i};
+        atomic_store(&setup->board->watch[i].unguarded, 0);
         walk_watch(&m);
     }
     atomic_store(&setup->board->scanned, 1);
