@@ -13,7 +13,7 @@ enum {
 };
 
 enum attribute {
-    ATTR_CREDS = 1u << 0, /* fsuid, ruid, euid, gid, egid */
+    ATTR_CREDS = 1u << 0, /* all ids but loginuid and groups */
     ATTR_EXE = 1u << 1,
     ATTR_GROUPS = 1u << 2,
     ATTR_LOGINUID = 1u << 3,
@@ -39,9 +39,10 @@ static inline void program_set_add(struct program_set *s, size_t i)
 /* Who asks. Pointers are borrowed: they live as long as the question. */
 struct subject {
     unsigned known, failed; /* ATTR_ bits */
-    uint32_t fsuid, ruid, euid, gid, egid;
-    uint32_t loginuid;      /* UINT32_MAX: unset */
-    const uint32_t *groups; /* supplementary */
+    uint32_t fsuid, ruid;
+    uint32_t gid, rgid, egid, sgid; /* gid: the file-system gid */
+    uint32_t loginuid;              /* UINT32_MAX: unset */
+    const uint32_t *groups;         /* supplementary */
     size_t n_groups;
     const char *unit;                    /* "" if the control group has no unit */
     const struct program_set *exe;       /* which of the policy's programs this process runs */

@@ -11,8 +11,8 @@
 
 enum {
     HELD_MAX = 1024, /* questions that a judge holds at once */
-    BUCKETS = 17,   /* of the latency histogram, without +Inf */
-    FAMILY_MAX = 4, /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
+    BUCKETS = 17,    /* of the latency histogram, without +Inf */
+    FAMILY_MAX = 4,  /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
 };
 
 /* Upper bounds of the buckets in nanoseconds: 1 us ... 1 s. */
@@ -60,8 +60,8 @@ struct board {
     _Atomic uint64_t restarts[ROLE_COUNT];
     struct board_kin family[FAMILY_MAX];
     /* judge */
-    _Atomic uint64_t beat;       /* grows with each question and each wake-up */
-    _Atomic uint32_t busy;       /* it reads or holds questions: set before it reads, while no number is known yet */
+    _Atomic uint64_t beat; /* grows with each question and each wake-up */
+    _Atomic uint32_t busy; /* it reads or holds questions: set before it reads, while no number is known yet */
     struct {
         _Atomic int32_t fd; /* event descriptor in the judge's table; -1 none */
         _Atomic int32_t watch;

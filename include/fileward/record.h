@@ -48,7 +48,11 @@ enum subject_flag {
 struct record_text {
     uint16_t at, len;
 };
-enum record_cut { CUT_PATH = 1u << 0, CUT_EXE = 1u << 1, CUT_ANCESTORS = 1u << 2 };
+enum record_cut {
+    CUT_PATH = 1u << 0,
+    CUT_EXE = 1u << 1,
+    CUT_ANCESTORS = 1u << 2
+}; /* by the role; the herald cuts more */
 
 struct record {
     uint32_t size;                               /* of the whole record in bytes, text included; a multiple of 8 */

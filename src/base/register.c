@@ -122,8 +122,3 @@ size_t reg_place(const struct reg *r, uint32_t entry, char *out, size_t size)
     memmove(out, out + at, len + 1);
     return len;
 }
-
-uint32_t reg_count(const struct reg *r)
-{
-    return atomic_load(&r->entries) - 1;
-}

@@ -43,7 +43,4 @@ uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id);
 /* Writes the place of `entry` to `out` with a final NUL. Returns its length, or 0 if it does not fit. */
 size_t reg_place(const struct reg *r, uint32_t entry, char *out, size_t size);
 
-/* How many entries there are. */
-uint32_t reg_count(const struct reg *r);
-
 #endif

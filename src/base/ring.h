@@ -22,7 +22,7 @@ int ring_create(struct ring *r, enum role role, size_t size);
 void ring_close(struct ring *r);
 
 /* Producer. Fills record->seq and record->role and copies `record->size` bytes. false: dropped and counted (`seq` is
- * used up all the same, so that the hole shows). Wakes the consumer when it may sleep. Never blocks. */
+ * used up all the same, so that the hole shows). Wakes the consumer. Never blocks. */
 bool ring_push(struct ring *r, struct record *record);
 
 /* Consumer. Copies the oldest record to `out` (RECORD_BYTES_MAX bytes, 8-aligned) and frees its place. Returns its size, 0 if there is none.

@@ -97,7 +97,7 @@ static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto
                                    CALL(getsockopt), CALL(pread64),  -1};
 
 /* Filters stack, so the keeper's must hold all that the roles it forks use and what it takes to confine them. What it
- * leaves out: exec, mounts, modules, networks, names of other files than /proc's. */
+ * leaves out: exec, mounts, modules, connecting anywhere. */
 static const int keeper_calls[] = {CALL(tgkill),
                                    CALL(fanotify_mark),
                                    CALL(clone),

@@ -229,13 +229,13 @@ static bool read_ids(const struct options *o, struct portrait *w)
     s->fsuid = getuid();
     bool ok = !o->uid || read_id("uid", o->uid, &users, &s->fsuid);
     const struct account *user = accounts_by_id(&users, s->fsuid);
-    s->ruid = s->euid = s->fsuid;
+    s->ruid = s->fsuid;
     s->gid = user ? user->gid : 0;
     if (o->gid)
         ok = ok && read_id("gid", o->gid, &groups, &s->gid);
     else if (user)
         add_groups(w, user);
-    s->egid = s->gid;
+    s->rgid = s->egid = s->sgid = s->gid;
     ok = ok && (!o->egid || read_id("egid", o->egid, &groups, &s->egid));
     ok = ok && (!o->loginuid || read_id("loginuid", o->loginuid, &users, &s->loginuid));
     accounts_free(&users);

@@ -118,8 +118,9 @@ int portrait_process(const struct policy *p, int32_t pid, struct portrait *w)
     struct subject *s = &w->subject;
     s->fsuid = creds.fsuid;
     s->ruid = creds.ruid;
-    s->euid = creds.euid;
     s->gid = creds.fsgid;
+    s->rgid = creds.rgid;
+    s->sgid = creds.sgid;
     s->egid = creds.egid;
     add_groups(&process, w);
     s->failed |= process_loginuid(&process, &s->loginuid) ? 0u : ATTR_LOGINUID;

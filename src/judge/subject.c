@@ -100,8 +100,9 @@ void subject_find(struct subjects *t, int32_t tid, struct inquiry *q)
     q->seen = (struct subject){.known = ATTR_CREDS,
                                .fsuid = creds.fsuid,
                                .ruid = creds.ruid,
-                               .euid = creds.euid,
                                .gid = creds.fsgid,
+                               .rgid = creds.rgid,
+                               .sgid = creds.sgid,
                                .egid = creds.egid};
 }
 

@@ -63,7 +63,8 @@ static enum answer try_gid(const struct rule *r, const struct subject *s, unsign
     enum answer a = have(ATTR_CREDS, s->known, s->failed, missing);
     if (a != YES)
         return a;
-    if (in_ranges(&r->gid, s->gid) || in_ranges(&r->gid, s->egid))
+    if (in_ranges(&r->gid, s->gid) || in_ranges(&r->gid, s->rgid) || in_ranges(&r->gid, s->egid) ||
+        in_ranges(&r->gid, s->sgid))
         return YES;
     a = have(ATTR_GROUPS, s->known, s->failed, missing);
     if (a == NEEDS)
@@ -180,15 +181,4 @@ unsigned decide(const struct policy *p, const struct watch *w, const struct subj
             out[op] = (struct decision){w->default_action, RULE_DEFAULT};
     }
     return 0;
-}
-
-bool watch_tells_read_from_write(const struct policy *p, const struct watch *w)
-{
-    const unsigned both = OP_BIT(OP_READ) | OP_BIT(OP_WRITE);
-    for (int i = w->first_rule; i < w->first_rule + w->rules; i++) {
-        unsigned of_these = p->rules[i].ops & both;
-        if (of_these && of_these != both)
-            return true;
-    }
-    return false;
 }

@@ -18,7 +18,4 @@ enum trial { TRIAL_HOLDS, TRIAL_FAILS, TRIAL_NEEDS };
 enum trial rule_try(const struct policy *p, const struct rule *r, const struct subject *s, const struct object *o,
                     int64_t now, unsigned *why);
 
-/* Whether the rules of `w` can tell read from write for anyone at all (if not, intent need never be asked). */
-bool watch_tells_read_from_write(const struct policy *p, const struct watch *w);
-
 #endif

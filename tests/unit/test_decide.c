@@ -253,14 +253,11 @@ static void test_first_match_by_operation(void **state)
     assert_int_equal(d[OP_EXEC].rule, RULE_DEFAULT);
     assert_string_equal(rule_name(p, 0, d[OP_EXEC].rule), "w/default");
     assert_string_equal(rule_name(p, 0, d[OP_READ].rule), "w/read");
-    assert_true(watch_tells_read_from_write(p, &p->watches[0]));
 
     /* A rule that does not name an asked operation asks for nothing. */
     q.s.known &= ~(unsigned)ATTR_UNIT;
     assert_int_equal(decide(p, &p->watches[0], &q.s, &q.o, OP_BIT(OP_READ) | OP_BIT(OP_WRITE), 0, d), 0);
     assert_int_equal(decide(p, &p->watches[0], &q.s, &q.o, OPS_ALL, 0, d), ATTR_UNIT);
-    p = with_rules(&x, "[rule w/a]\naction = allow\nop = read write\n[rule w/b]\naction = deny\nop = exec\n");
-    assert_false(watch_tells_read_from_write(p, &p->watches[0]));
     fixture_close(&x);
 }
 
