@@ -62,10 +62,15 @@ static void describe_end(int how, char *out, size_t size)
 }
 
 /* Says what happened, if somebody listens: whoever reads our standard error may himself wait for a verdict. */
-static void complain(const char *why)
+static bool somebody_listens(void)
 {
     struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&p, 1, 0) == 1 && p.revents & POLLOUT)
+    return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
+}
+
+static void complain(const char *why)
+{
+    if (somebody_listens())
         fprintf(stderr, "fileward: %s; it is replaced\n", why);
 }
 
@@ -147,8 +152,9 @@ static void announce(struct keeper *k)
         marks += atomic_load(&f->board->watch[i].marks);
     atomic_store(&f->board->state, BOARD_SERVING);
     say_start(f, marks);
-    fprintf(stderr, "fileward: ready: %d watches, %d rules, %lu marks, mode %s\n", p->n_watches, p->n_rules,
-            (unsigned long)marks, mode_name(p->settings.mode == MODE_ENFORCE ? MODE_ENFORCE : MODE_AUDIT));
+    if (somebody_listens())
+        fprintf(stderr, "fileward: ready: %d watches, %d rules, %lu marks, mode %s\n", p->n_watches, p->n_rules,
+                (unsigned long)marks, mode_name(p->settings.mode == MODE_ENFORCE ? MODE_ENFORCE : MODE_AUDIT));
     notify_send(k->notify_fd, "READY=1");
 }
 
@@ -311,7 +317,8 @@ static int run(struct keeper *k, const struct policy *p)
     loop_run(&k->loop);
     notify_send(k->notify_fd, "STOPPING=1");
     stop_roles(k);
-    fprintf(stderr, "fileward: stopped\n");
+    if (somebody_listens())
+        fprintf(stderr, "fileward: stopped\n");
     return 0;
 }
 

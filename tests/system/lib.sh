@@ -187,7 +187,7 @@ start() {
 launch() {
     [ -x "$FILEWARD" ] || fail "$FILEWARD is missing: run make"
     : >"$T/stderr"
-    "$FILEWARD" run -c "$T/conf/fileward.ini" "$@" 2>>"$T/stderr" >"$T/stdout" </dev/null &
+    "$FILEWARD" run -c "$T/conf/fileward.ini" "$@" 2>>"${STDERR:-$T/stderr}" >"$T/stdout" </dev/null &
     DAEMON=$!
 }
 
