@@ -162,7 +162,14 @@ static int lease(const char *path)
     char byte;
     int fd = open(path, O_RDWR);
     signal(SIGIO, SIG_IGN);
-    if (fd < 0 || fcntl(fd, F_SETLEASE, F_WRLCK) < 0) {
+    /* Whoever answered our open may not have closed its own descriptor of the file yet. */
+    int rc = -1;
+    for (int tries = 0; fd >= 0 && rc < 0 && tries < 1000; tries++) {
+        rc = fcntl(fd, F_SETLEASE, F_WRLCK);
+        if (rc < 0)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    if (rc < 0) {
         fprintf(stderr, "opener: %s: lease: %s\n", path, strerror(errno));
         return 1;
     }

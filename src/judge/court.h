@@ -1,0 +1,70 @@
+/* Inside the judge: what its files share. Nothing outside this folder includes it. */
+#ifndef FILEWARD_JUDGE_COURT_H
+#define FILEWARD_JUDGE_COURT_H
+
+#include "base/loop.h"
+#include "fileward/judge.h"
+#include "judge/fold.h"
+#include "judge/gate.h"
+#include "judge/object.h"
+#include "judge/report.h"
+#include "judge/subject.h"
+
+struct judge {
+    struct judge_setup is;
+    struct subjects *subjects;
+    struct object_finder finder;
+    struct loop loop;
+    bool serving;
+    struct gate_source {
+        struct judge *judge;
+        int watch;
+        /* What waited in the queue at `backlog_since` and has not been read: none of it can be younger. */
+        unsigned backlog;
+        int64_t backlog_since;
+        uint64_t released; /* not yet told */
+        int64_t released_told;
+    } source[WATCHES_MAX];
+    struct question batch[BATCH];
+    /* Questions whose opener has not fallen asleep yet; asked again after the others had their turn. */
+    struct question deferred[HELD_MAX];
+    int n_deferred;
+    /* of the question in hand */
+    struct inquiry inquiry;
+    struct thing thing;
+    struct report report;
+    struct fold fold;
+};
+
+/* What came of a question. */
+struct outcome {
+    bool not_yet; /* nothing: look at it again later */
+    enum op op;
+    struct decision decision;
+    enum record_reason reason;
+    enum answer answer;
+};
+
+/* ruling.c: decides a question about j->thing by j->inquiry. Sets o->not_yet when it is too early to say. */
+void ruling(struct judge *j, const struct question *q, struct outcome *o);
+
+/* ruling.c: no decision could be made in time: on_timeout decides. */
+void ruling_give_up(struct judge *j, const struct question *q, struct outcome *o);
+
+/* ruling.c: the question has waited for half the timeout. Until then it may be put aside: the keeper sees us move. */
+bool ruling_is_late(const struct judge *j, const struct question *q);
+
+/* telling.c: before the answer: gathers what the record will need, if there is to be one. Returns whether there is. */
+bool telling_prepare(struct judge *j, const struct question *q, const struct outcome *o, struct fold_key *key);
+
+/* telling.c: after the answer: counts it, and records it if telling_prepare() said so. */
+void telling_finish(struct judge *j, const struct question *q, const struct outcome *o, const struct fold_key *key,
+                    bool record, int64_t latency_ns);
+
+/* telling.c: tells what is due of repeats and of openers released in a crowd; all of it if `final`. */
+void telling_flush(struct judge *j, bool final);
+
+/* telling.c: when there will be something to tell; 0 never. */
+int64_t telling_due(const struct judge *j);
+
+#endif

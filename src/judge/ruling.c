@@ -1,0 +1,160 @@
+#include "judge/court.h"
+
+#include "base/clock.h"
+#include "judge/intent.h"
+#include "policy/decide.h"
+
+/* Asks the policy once: 0 when each of `ops` is decided, else what it wants to know. */
+static unsigned consult(struct judge *j, int watch, unsigned ops, struct decision out[OP_COUNT])
+{
+    const struct policy *p = j->is.policy;
+    return decide(p, &p->watches[watch], &j->inquiry.seen, &j->thing.seen, ops, clock_wall() / NS_PER_S, out);
+}
+
+static void gather(struct judge *j, unsigned attributes)
+{
+    if (attributes & ATTR_PLACE)
+        object_place(&j->finder, &j->thing);
+    subject_gather(j->subjects, &j->inquiry, attributes & ~(unsigned)(ATTR_PLACE | ATTR_OWNER));
+}
+
+/* No decision could be made in time: on_timeout decides. */
+void ruling_give_up(struct judge *j, const struct question *q, struct outcome *o)
+{
+    o->op = OP_ANY;
+    o->decision = (struct decision){.action = j->is.policy->watches[q->watch].on_timeout, .rule = RULE_DEFAULT};
+    o->reason = REASON_TIMEOUT;
+    o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE;
+}
+
+/* How long a question may be put aside: until then the keeper sees the judge move. */
+bool ruling_is_late(const struct judge *j, const struct question *q)
+{
+    return clock_now() - q->read_ns >= j->is.policy->settings.timeout_ms * NS_PER_MS / 2;
+}
+
+/* Finds out whether an open reads or writes. False: not yet. What looks like a read while somebody else may be writing is
+ * looked at again, and is a write when its time is over. */
+static bool settle_intent(struct judge *j, const struct question *q, unsigned *ops)
+{
+    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
+    *ops = OP_BIT(intent == INTENT_READ ? OP_READ : OP_WRITE);
+    return intent == INTENT_READ || intent == INTENT_WRITE || (intent == INTENT_UNPROVEN && ruling_is_late(j, q));
+}
+
+/* The rules say the same of reading and of writing: only the record and the count want to know which it is. A refusal is
+ * worth a moment's wait for that, but not in a crowd; an open that is allowed anyway is never delayed. */
+static void name_alike(const struct judge *j, const struct question *q, const struct decision d[OP_COUNT],
+                       struct outcome *o)
+{
+    enum { FEW = 64 };
+    bool same_rule = d[OP_READ].rule == d[OP_WRITE].rule, deny = d[OP_READ].action == ACTION_DENY;
+    o->op = OP_ANY;
+    o->decision = d[OP_READ];
+    if (same_rule && !deny)
+        return;
+    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
+    bool crowd = ruling_is_late(j, q) || j->n_deferred >= FEW || j->source[q->watch].backlog > 0;
+    o->not_yet = intent == INTENT_NOT_YET && deny && !crowd;
+    if (intent == INTENT_NOT_YET)
+        return;
+    o->op = intent == INTENT_WRITE ? OP_WRITE : OP_READ;
+    o->decision = d[o->op];
+}
+
+/* An open that may read or write. Asked what it is only where the rules differ, or before something is gathered that
+ * costs more than the asking. */
+static void decide_open(struct judge *j, const struct question *q, struct outcome *o)
+{
+    const unsigned both = OP_BIT(OP_READ) | OP_BIT(OP_WRITE), dear = ATTR_LINEAGE | ATTR_UNIT;
+    unsigned ops = both, need;
+    struct decision d[OP_COUNT] = {0};
+    while ((need = consult(j, q->watch, ops, d))) {
+        if (need & dear && ops == both) {
+            if ((o->not_yet = !settle_intent(j, q, &ops)))
+                return;
+        } else {
+            gather(j, need);
+        }
+    }
+    if (ops == both && d[OP_READ].action == d[OP_WRITE].action) {
+        name_alike(j, q, d, o);
+        return;
+    }
+    if (ops == both && (o->not_yet = !settle_intent(j, q, &ops)))
+        return;
+    o->op = ops == OP_BIT(OP_READ) ? OP_READ : OP_WRITE;
+    o->decision = d[o->op];
+}
+
+static uint64_t watch_bit(int watch)
+{
+    return UINT64_C(1) << watch;
+}
+_Static_assert(WATCHES_MAX <= 64, "a bit for each watch");
+
+/* Whether the thread asked in `watches` about an exec of this object, and still is in an execve. */
+static bool in_exec(const struct judge *j, const struct question *q, uint64_t watches, struct outcome *o)
+{
+    uint64_t flags;
+    const struct last_exec *e = j->inquiry.exec;
+    if (!(watches & watch_bit(q->watch)) || !file_id_equal(&e->id, &j->thing.id))
+        return false;
+    enum proc_call call = process_call(j->inquiry.process, &flags);
+    o->not_yet = call == CALL_RUNNING;
+    return call == CALL_EXEC;
+}
+
+/* The kernel asks twice about an exec: OPEN_EXEC, then OPEN by the same thread in the same call. Then it reads the
+ * program's beginning. All of these are the exec. */
+static bool part_of_exec(struct judge *j, const struct question *q, struct outcome *o)
+{
+    struct last_exec *e = j->inquiry.exec;
+    if (q->kind == QUESTION_EXEC || !e)
+        return q->kind == QUESTION_EXEC;
+    if (q->kind == QUESTION_READ)
+        return in_exec(j, q, e->asked, o);
+    bool exec = in_exec(j, q, e->pending, o);
+    if (!o->not_yet)
+        e->pending &= ~watch_bit(q->watch);
+    return exec;
+}
+
+static void remember_exec(struct judge *j, const struct question *q)
+{
+    struct last_exec *e = j->inquiry.exec;
+    if (!e)
+        return;
+    if (!file_id_equal(&e->id, &j->thing.id))
+        *e = (struct last_exec){.id = j->thing.id};
+    e->asked |= watch_bit(q->watch);
+    e->pending |= watch_bit(q->watch);
+}
+
+static void decide_question(struct judge *j, const struct question *q, struct outcome *o)
+{
+    struct decision d[OP_COUNT];
+    bool exec = part_of_exec(j, q, o);
+    if (o->not_yet)
+        return;
+    if (!exec && !j->thing.directory && q->kind == QUESTION_OPEN) {
+        decide_open(j, q, o);
+        return;
+    }
+    o->op = exec ? OP_EXEC : j->thing.directory ? OP_LIST : OP_READ;
+    unsigned need;
+    while ((need = consult(j, q->watch, OP_BIT(o->op), d)))
+        gather(j, need);
+    o->decision = d[o->op];
+    if (q->kind == QUESTION_EXEC)
+        remember_exec(j, q);
+}
+
+void ruling(struct judge *j, const struct question *q, struct outcome *o)
+{
+    decide_question(j, q, o);
+    if (o->not_yet)
+        return;
+    o->reason = o->decision.rule == RULE_DEFAULT ? REASON_DEFAULT : REASON_RULE;
+    o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_DENY;
+}

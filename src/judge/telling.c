@@ -1,0 +1,151 @@
+#include "judge/court.h"
+
+#include "base/clock.h"
+
+static void tell_repeat(void *ctx, const struct fold_key *key, uint64_t first_seq, uint64_t count)
+{
+    struct judge *j = ctx;
+    struct record r = {.size = sizeof r,
+                       .kind = RECORD_REPEAT,
+                       .time_ns = clock_wall(),
+                       .watch = key->watch,
+                       .rule = key->rule,
+                       .op = key->op,
+                       .decision = key->decision,
+                       .verdict = key->verdict,
+                       .mode = key->mode,
+                       .count = count,
+                       .of_seq = first_seq};
+    ring_push(j->is.ring, &r);
+}
+
+static struct fold_key key_of(struct judge *j, const struct question *q, const struct outcome *o, enum action verdict)
+{
+    bool known = (j->inquiry.seen.known & ATTR_EXE) && !(j->inquiry.seen.failed & ATTR_EXE);
+    return (struct fold_key){
+        .program = known ? j->inquiry.program.id : (struct file_id){0},
+        .object = j->thing.id,
+        .uid = j->inquiry.seen.fsuid,
+        .ruid = j->inquiry.seen.ruid,
+        .gid = j->inquiry.seen.gid,
+        .egid = j->inquiry.seen.egid,
+        .loginuid_or_tid = known ? j->inquiry.seen.loginuid : (uint32_t)q->tid,
+        .watch = q->watch,
+        .rule = o->decision.rule,
+        .op = (uint8_t)o->op,
+        .decision = (uint8_t)o->decision.action,
+        .verdict = (uint8_t)verdict,
+        .mode = (uint8_t)j->is.gates[q->watch].mode,
+    };
+}
+
+static bool wants_record(const struct watch *w, const struct outcome *o)
+{
+    return w->log == LOG_EVERYTHING || o->reason == REASON_TIMEOUT ||
+           (w->log == LOG_DENY && o->decision.action == ACTION_DENY);
+}
+
+static void finish_record(struct judge *j, const struct question *q, const struct outcome *o, enum action verdict,
+                          int64_t latency)
+{
+    struct record *r = &j->report.record;
+    r->kind = o->reason == REASON_TIMEOUT ? RECORD_TIMEOUT : RECORD_ACCESS;
+    r->time_ns = clock_wall();
+    r->watch = q->watch;
+    r->rule = o->decision.rule;
+    r->op = (uint8_t)o->op;
+    r->decision = (uint8_t)o->decision.action;
+    r->verdict = (uint8_t)verdict;
+    r->mode = (uint8_t)j->is.gates[q->watch].mode;
+    r->reason = (uint8_t)o->reason;
+    r->tid = q->tid;
+    if (r->pid == 0)
+        r->pid = q->tid;
+    r->latency_ns = (uint64_t)latency;
+    r->count = 1;
+    report_finish(&j->report);
+    ring_push(j->is.ring, r);
+}
+
+static void count(struct judge *j, const struct question *q, const struct outcome *o, enum action verdict,
+                  int64_t latency)
+{
+    struct board *b = j->is.board;
+    struct board_slot *slot = board_slot(b, j->is.policy, q->watch, o->decision.rule);
+    if (o->reason == REASON_TIMEOUT)
+        atomic_fetch_add(&b->watch[q->watch].timeouts, 1);
+    else
+        atomic_fetch_add_explicit(&slot->n[o->op][verdict], 1, memory_order_relaxed);
+    int i = 0;
+    while (i < BUCKETS && (uint64_t)latency > board_bucket_ns[i])
+        i++;
+    atomic_fetch_add_explicit(&b->bucket[i], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&b->latency_sum_ns, (uint64_t)latency, memory_order_relaxed);
+}
+
+bool telling_prepare(struct judge *j, const struct question *q, const struct outcome *o, struct fold_key *key)
+{
+    if (!wants_record(&j->is.policy->watches[q->watch], o))
+        return false;
+    subject_gather(j->subjects, &j->inquiry, ATTR_EXE | ATTR_LOGINUID);
+    *key = key_of(j, q, o, answer_verdict(&j->is.gates[q->watch], o->answer));
+    if (fold_repeat(&j->fold, key, q->read_ns))
+        return false;
+    report_gather(&j->report, j->subjects, &j->inquiry, &j->finder, &j->thing);
+    return true;
+}
+
+void telling_finish(struct judge *j, const struct question *q, const struct outcome *o, const struct fold_key *key,
+                    bool record, int64_t latency_ns)
+{
+    enum action verdict = answer_verdict(&j->is.gates[q->watch], o->answer);
+    count(j, q, o, verdict, latency_ns);
+    if (!record)
+        return;
+    finish_record(j, q, o, verdict, latency_ns);
+    fold_remember(&j->fold, key, j->report.record.seq, q->read_ns, tell_repeat, j);
+}
+
+/* One record a second says how many were released. */
+static void tell_released(struct judge *j, bool final)
+{
+    for (int i = 0; i < j->is.policy->n_watches; i++) {
+        struct gate_source *s = &j->source[i];
+        if (!s->released || (!final && clock_now() - s->released_told < NS_PER_S))
+            continue;
+        enum action on_timeout = j->is.policy->watches[i].on_timeout;
+        const struct gate *gate = &j->is.gates[i];
+        struct record r = {
+            .size = sizeof r,
+            .kind = RECORD_TIMEOUT,
+            .time_ns = clock_wall(),
+            .watch = i,
+            .rule = RULE_DEFAULT,
+            .op = OP_ANY,
+            .decision = (uint8_t)on_timeout,
+            .verdict = (uint8_t)answer_verdict(gate, on_timeout == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE),
+            .mode = (uint8_t)gate->mode,
+            .reason = REASON_TIMEOUT,
+            .count = s->released};
+        ring_push(j->is.ring, &r);
+        s->released = 0;
+        s->released_told = clock_now();
+    }
+}
+
+void telling_flush(struct judge *j, bool final)
+{
+    fold_flush(&j->fold, final ? INT64_MAX : clock_now(), tell_repeat, j);
+    tell_released(j, final);
+}
+
+int64_t telling_due(const struct judge *j)
+{
+    int64_t next = j->fold.next_ns;
+    for (int i = 0; i < j->is.policy->n_watches; i++) {
+        const struct gate_source *s = &j->source[i];
+        if (s->released && (!next || s->released_told + NS_PER_S < next))
+            next = s->released_told + NS_PER_S;
+    }
+    return next;
+}
