@@ -71,7 +71,6 @@ static void decide_all(const struct policy *p)
             s.known |= wanted;
             o.known |= wanted;
         }
-        watch_tells_read_from_write(p, &p->watches[i]);
     }
 }
 
