@@ -120,6 +120,8 @@ static bool part_of_exec(struct judge *j, const struct question *q, struct outco
     return exec;
 }
 
+/* Only of an exec that is allowed: whoever may not even do that must not gain, by a second question that is put aside
+ * until it is late, an answer by on_timeout. */
 static void remember_exec(struct judge *j, const struct question *q)
 {
     struct last_exec *e = j->inquiry.exec;
@@ -146,7 +148,7 @@ static void decide_question(struct judge *j, const struct question *q, struct ou
     while ((need = consult(j, q->watch, OP_BIT(o->op), d)))
         gather(j, need);
     o->decision = d[o->op];
-    if (q->kind == QUESTION_EXEC)
+    if (q->kind == QUESTION_EXEC && o->decision.action == ACTION_ALLOW)
         remember_exec(j, q);
 }
 

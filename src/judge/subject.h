@@ -11,7 +11,7 @@
 
 struct subjects;
 
-/* The last exec that a thread asked about. Each watch that holds the program is asked about it as an exec, then each as an
+/* The last exec that a thread was allowed. Each watch that holds the program is asked about it as an exec, then each as an
  * open by the same thread. One bit for each watch. */
 struct last_exec {
     struct file_id id;
