@@ -17,6 +17,8 @@ static const struct command {
     {"check", cmd_check, "say what is wrong with a policy; --strict also what is unwise"},
     {"explain", cmd_explain, "say what the policy decides for a program and a path, and why"},
     {"status", cmd_status, "how the running daemon is"},
+    {"reload", cmd_reload, "make the running daemon read its policy again"},
+    {"stop", cmd_stop, "end the running daemon"},
     {"events", cmd_events, "what was recorded; -f goes on as it happens"},
     {"version", cmd_version, "the version of this program"},
     {"help", cmd_help, "this text; `fileward COMMAND --help` for one command"},

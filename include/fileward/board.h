@@ -1,5 +1,5 @@
-/* The board: one page of shared memory on which the roles write what the others count on. Each field has one writer,
- * named beside it. The herald maps it read-only. */
+/* The board: shared memory on which the roles of one policy write what the others count on; a reload makes another. Each
+ * field has one writer, named beside it. The herald maps it read-only. */
 #ifndef FILEWARD_BOARD_H
 #define FILEWARD_BOARD_H
 
@@ -11,8 +11,9 @@
 
 enum {
     HELD_MAX = 1024, /* questions that a judge holds at once */
-    BUCKETS = 17,    /* of the latency histogram, without +Inf */
-    FAMILY_MAX = 4,  /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
+    RELOAD_TEXT_MAX = 4096,
+    BUCKETS = 17,   /* of the latency histogram, without +Inf */
+    FAMILY_MAX = 5, /* herald, judge, spare judge, scout, reader; the keeper opens nothing by name once it serves */
 };
 
 /* Upper bounds of the buckets in nanoseconds: 1 us ... 1 s. */
@@ -58,13 +59,21 @@ struct board {
     _Atomic uint64_t pending;        /* questions unread or held, at that look */
     _Atomic uint64_t rescues;
     _Atomic uint64_t restarts[ROLE_COUNT];
+    _Atomic uint64_t reloads;       /* attempts that have ended, well or not */
+    _Atomic uint32_t reload_failed; /* the last one, or the start, was refused its policy */
+    _Atomic int64_t loaded_ns;      /* CLOCK_REALTIME: when the policy in force was loaded, or the last was refused */
+    char reload_text[RELOAD_TEXT_MAX]; /* what was said of the last one; written before `reloads` grows */
+    uint32_t last_good;                /* the policy in force is the kept one: that on disk was bad at the start */
+    int64_t gap_from_ns, gap_until_ns; /* the last time that nobody guarded; 0: none is known */
+    uint32_t gap_orderly;
+    uint32_t entered; /* this family is the one in the ledger */
     struct board_kin family[FAMILY_MAX];
     /* judge */
     _Atomic uint64_t beat; /* grows with each question and each wake-up */
     _Atomic uint32_t busy; /* it reads or holds questions: set before it reads, while no number is known yet */
     struct {
         _Atomic int32_t fd; /* event descriptor in the judge's table; -1 none */
-        _Atomic int32_t watch;
+        _Atomic int32_t gate;
     } held[HELD_MAX];
     _Atomic uint64_t bucket[BUCKETS + 1]; /* last: +Inf; not cumulative */
     _Atomic uint64_t latency_sum_ns;

@@ -18,7 +18,8 @@ struct herald_setup {
     int socket_fd;                  /* listening local socket */
     int journal_fd;                 /* datagram socket connected to journald, -1 if off */
     int alive_fd;                   /* read end of a pipe: hangs up when neither keeper nor judge lives */
-    int control_fd; /* keeper's socketpair end: 'q' drain, then exit; 'r' reopen the log; hang-up alone means nothing */
+    int control_fd; /* keeper's socketpair end: 'r' reopen the log; hang-up alone means nothing. To the keeper: 'b' each
+                       second. SIGTERM: accept nobody new, drain, then exit */
 };
 
 /* Prepares everything that opens or allocates descriptors or needs privileges it is about to lose. Returns 0 or -1 after

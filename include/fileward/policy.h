@@ -1,5 +1,5 @@
 /* The policy: what a file of section 4 of the design says, checked and compiled. Plain data, no kernel.
- * Built by policy_read(), freed by policy_free(); every pointer below belongs to the policy. Read-only after loading,
+ * Built by policy_read(), freed by policy_free(); handed to other processes by policy_pack(). Every pointer below belongs to the policy. Read-only after loading,
  * with one exception: base/load.c replaces the texts of path patterns by their canonical form. */
 #ifndef FILEWARD_POLICY_H
 #define FILEWARD_POLICY_H
@@ -10,11 +10,12 @@
 #include <stdint.h>
 
 enum {
-    WATCHES_MAX = 50,    /* the kernel allows 128 groups a user, and a watch may need two */
-    RULES_MAX = 4096,    /* in the whole policy */
-    PROGRAMS_MAX = 4096, /* distinct program patterns in the whole policy */
-    NAME_MAX_LEN = 64,   /* of a watch, a rule or a set */
-    RULE_DEFAULT = -1,   /* "rule" index of a watch's default */
+    WATCHES_MAX = 50,            /* the kernel allows 128 groups a user, and a watch may need two */
+    GATES_MAX = 2 * WATCHES_MAX, /* groups: of the watches, and of those that a reload has just dropped */
+    RULES_MAX = 4096,            /* in the whole policy */
+    PROGRAMS_MAX = 4096,         /* distinct program patterns in the whole policy */
+    NAME_MAX_LEN = 64,           /* of a watch, a rule or a set */
+    RULE_DEFAULT = -1,           /* "rule" index of a watch's default */
 };
 
 /* What a process does to a file. OP_ANY is "read or write, and no rule needed to know which". */
@@ -145,8 +146,9 @@ struct policy {
     size_t n_homes;
     struct named_set *sets;
     size_t n_sets;
-    char sha256[65]; /* of all files in order, hex; filled by whoever loads it */
-    char **files;    /* what was read or should have been, in order; every origin.file is one of these strings */
+    char sha256[65];    /* of all files in order, hex; filled by whoever loads it */
+    char **files;       /* what was read or should have been, in order; every origin.file is one of these strings */
+    size_t *file_sizes; /* bytes read of each */
     size_t n_files;
 };
 

@@ -20,7 +20,8 @@ enum record_kind {
     RECORD_REPEAT,  /* `count` more of the access record `of_seq`; only watch, rule, op, decision, verdict are set */
     RECORD_TIMEOUT, /* a question answered by on_timeout because its time was over; subject and object as far as known */
     RECORD_RESCUE,  /* the keeper released `count` openers without a decision; text: why */
-    RECORD_START,   /* fileward serves; count: marks */
+    RECORD_START,   /* fileward serves; count: marks; text: how, if not from nothing */
+    RECORD_RELOAD,  /* another policy is in force (decision: ALLOW), or was refused; count: marks; text: why */
     RECORD_STOP,    /* fileward stops; text: why */
     RECORD_UNGUARDED, /* the scout left something unmarked; path: what; text: why */
     RECORD_KIND_COUNT
@@ -62,8 +63,7 @@ struct record {
     uint8_t n_ancestors;
     uint64_t seq;        /* per role, from 1; filled by ring_push() */
     int64_t time_ns;     /* CLOCK_REALTIME */
-    int32_t watch;       /* index into policy.watches; -1 none */
-    int32_t rule;        /* index into policy.rules, or RULE_DEFAULT */
+    char policy[64];     /* hash of the policy in force, hex */
     uint64_t latency_ns; /* from reading the question to writing the verdict */
     uint64_t count;
     uint64_t of_seq;
@@ -75,7 +75,9 @@ struct record {
     uint64_t exe_ino; /* 0: unknown */
     int32_t pid, tid;
     uint32_t uid, ruid, gid, egid, loginuid; /* uid: the file-system uid; UINT32_MAX: unset */
-    struct record_text path, exe, comm, unit, text;
+    uint32_t watches, rules;                 /* of the policy: start, reload */
+    /* Names, not indices: a record outlives the policy under which it was made. text: the rule's own reason, or why */
+    struct record_text watch, rule, path, exe, comm, unit, text;
     struct {
         int32_t pid;
         struct record_text exe;

@@ -15,10 +15,11 @@ struct scout_setup {
     struct ring *ring;
     int alive_fd; /* hangs up when neither keeper nor judge lives: then the scout leaves, so that it does not keep groups
                        open that nobody answers */
-    int control_fd; /* the keeper's word: 'q' leave */
+    int end_fd;   /* loop_end_fd(): leave */
+    int control_fd; /* to the keeper: 'r' at the beginning, 'b' each second. SIGTERM: leave */
 };
 
-/* Marks everything, writes one byte to control_fd, then stays until told to leave. */
+/* Marks everything, sets board->scanned, then stays until told to leave. */
 void scout_run(const struct scout_setup *setup);
 
 #endif

@@ -13,12 +13,22 @@ enum answer {
     ANSWER_RELEASE, /* refused without a decision: EBUSY where the kernel lets a refusal say so, else EPERM */
 };
 
-/* A group, as answering needs it. */
+/* A group, as answering needs it. Gate i of a policy is that of watch i; behind them may come gates of watches that a
+ * reload has dropped, until what they guarded is marked by others. */
 struct gate {
-    int fd;          /* fanotify group */
-    enum mode mode;  /* MODE_AUDIT: whatever is asked of answer_write(), ALLOW is written */
-    bool deny_errno; /* FEATURE_DENY_ERRNO: a pre-content group */
+    int fd;                 /* fanotify group */
+    enum mode mode;         /* MODE_AUDIT: whatever is asked of answer_write(), ALLOW is written */
+    enum action on_timeout; /* the answer when no decision could be made */
+    bool deny_errno;        /* FEATURE_DENY_ERRNO: a pre-content group */
+    int number;             /* of its watch in the register; stays the same over reloads */
+    char watch[NAME_MAX_LEN + 1];
 };
+
+/* What is answered when nobody can decide. */
+static inline enum answer answer_fallback(const struct gate *gate)
+{
+    return gate->on_timeout == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE;
+}
 
 /* Answers the event with number `event_fd`. Returns 0, or -1 with errno (ENOENT: nobody waits for that number any
  * more). Does not close anything. */

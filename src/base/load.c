@@ -139,15 +139,20 @@ static void hash(struct policy *p, const char *bytes, size_t size)
     text_hex(p->sha256, sizeof p->sha256, (const char *)digest, sizeof digest);
 }
 
-struct policy *policy_load_from(const struct policy_sources *sources, struct findings *findings)
+struct policy *policy_load_contents(const struct policy_sources *sources, struct findings *findings, char **contents)
 {
-    CLEAN_FREE char *bytes = NULL;
     size_t size;
-    struct policy *p = policy_read(sources, findings, &bytes, &size);
-    hash(p, bytes, size);
+    struct policy *p = policy_read(sources, findings, contents, &size);
+    hash(p, *contents, size);
     settle(p, findings);
     findings_sort(findings, p->files, p->n_files);
     return p;
+}
+
+struct policy *policy_load_from(const struct policy_sources *sources, struct findings *findings)
+{
+    CLEAN_FREE char *contents = NULL;
+    return policy_load_contents(sources, findings, &contents);
 }
 
 struct policy *policy_load(const char *main_file, struct findings *findings)

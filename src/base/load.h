@@ -22,6 +22,10 @@ struct policy *policy_load(const char *main_file, struct findings *findings);
 /* As policy_load(), with other sources: for tests. */
 struct policy *policy_load_from(const struct policy_sources *sources, struct findings *findings);
 
+/* The same, and hands over what was read: the bytes of all files in order (policy.file_sizes tells them apart). The
+ * caller frees *contents. */
+struct policy *policy_load_contents(const struct policy_sources *sources, struct findings *findings, char **contents);
+
 /* Whether the caller may read that file; says so on standard error if not. */
 bool policy_permitted(const char *main_file);
 

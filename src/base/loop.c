@@ -1,8 +1,10 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -74,6 +76,15 @@ void loop_run(struct loop *l)
 {
     while (!l->stop)
         loop_once(l, -1);
+}
+
+int loop_end_fd(void)
+{
+    sigset_t end;
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    sigprocmask(SIG_BLOCK, &end, NULL);
+    return signalfd(-1, &end, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 void loop_close(struct loop *l)

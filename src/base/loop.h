@@ -33,4 +33,8 @@ void loop_once(struct loop *l, int max_wait_ms);
 void loop_run(struct loop *l);
 void loop_close(struct loop *l);
 
+/* A descriptor that becomes readable when the process is told to end (SIGTERM, which is blocked from then on); -1 with
+ * errno. */
+int loop_end_fd(void);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -18,12 +19,14 @@ struct entry {
     uint32_t parent;
     uint32_t name; /* offset into names */
     uint16_t name_len;
-    uint8_t watch;
+    uint16_t watch;
+    _Atomic uint8_t outside;
 };
 
 /* A slot is published after its entry is complete; readers go from slot to entry only. The file is sparse: only the
  * pages that hold something take memory. */
 struct reg {
+    uint64_t layout;
     _Atomic uint32_t entries;
     _Atomic uint32_t name_bytes;
     _Atomic uint32_t slot[SLOTS];
@@ -31,16 +34,40 @@ struct reg {
     char names[NAME_BYTES];
 };
 
-struct reg *reg_create(void)
+#define LAYOUT (UINT64_C(2) << 32 | sizeof(struct entry))
+
+static struct reg *map(int fd)
 {
-    CLEAN_FD int fd = memfd_create("fileward-register", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, sizeof(struct reg)) < 0)
-        return NULL;
     struct reg *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (r == MAP_FAILED)
+    return r == MAP_FAILED ? NULL : r;
+}
+
+struct reg *reg_create(int *fd)
+{
+    CLEAN_FD int memory = memfd_create("fileward-register", MFD_CLOEXEC);
+    if (memory < 0 || ftruncate(memory, sizeof(struct reg)) < 0)
         return NULL;
+    struct reg *r = map(memory);
+    if (!r)
+        return NULL;
+    r->layout = LAYOUT;
     atomic_store(&r->entries, 1); /* entry 0 means none */
+    *fd = STEAL_FD(memory);
     return r;
+}
+
+struct reg *reg_attach(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return NULL;
+    struct reg *r = st.st_size == (off_t)sizeof *r ? map(fd) : NULL;
+    if (r && r->layout == LAYOUT)
+        return r;
+    if (r)
+        reg_close(r);
+    errno = EINVAL;
+    return NULL;
 }
 
 void reg_close(struct reg *r)
@@ -87,7 +114,7 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
         return 0;
     memcpy(r->names + at, name, len);
     r->entry[n] =
-        (struct entry){.id = *id, .parent = parent, .name = at, .name_len = (uint16_t)len, .watch = (uint8_t)watch};
+        (struct entry){.id = *id, .parent = parent, .name = at, .name_len = (uint16_t)len, .watch = (uint16_t)watch};
     atomic_store(&r->name_bytes, at + (uint32_t)len);
     atomic_store(&r->entries, n + 1);
 
@@ -96,6 +123,24 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
         s = (s + 1) & (SLOTS - 1);
     atomic_store_explicit(&r->slot[s], n, memory_order_release);
     return n;
+}
+
+bool reg_is_outside(const struct reg *r, uint32_t entry)
+{
+    return entry < REGISTER_ENTRIES_MAX && atomic_load_explicit(&r->entry[entry].outside, memory_order_relaxed);
+}
+
+void reg_set_outside(struct reg *r, uint32_t entry, bool outside)
+{
+    if (entry > 0 && entry < REGISTER_ENTRIES_MAX)
+        atomic_store(&r->entry[entry].outside, outside);
+}
+
+void reg_for_each(const struct reg *r, reg_each *each, void *ctx)
+{
+    uint32_t n = atomic_load(&r->entries);
+    for (uint32_t i = 1; i < n && i < REGISTER_ENTRIES_MAX; i++)
+        each(ctx, r->entry[i].watch, i);
 }
 
 size_t reg_place(const struct reg *r, uint32_t entry, char *out, size_t size)

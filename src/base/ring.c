@@ -1,9 +1,11 @@
 #include "base/ring.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -14,6 +16,7 @@ struct ring_memory {
     _Alignas(64) _Atomic uint64_t head; /* producer */
     _Atomic uint64_t seq;
     _Atomic uint64_t dropped;
+    uint64_t layout; /* RING_LAYOUT: a later program's records may look different */
     _Alignas(64) _Atomic uint64_t tail; /* consumer */
     uint64_t seen;
     _Alignas(64) char data[];
@@ -21,6 +24,9 @@ struct ring_memory {
 
 /* Fills the end of the data when a record does not fit before it. */
 enum { WRAP_MARK = UINT32_MAX };
+
+/* Changes with the size of a record's fixed part; what else changes its meaning changes the number in front. */
+#define RING_LAYOUT (UINT64_C(1) << 32 | sizeof(struct record))
 
 int ring_create(struct ring *r, enum role role, size_t size)
 {
@@ -33,12 +39,39 @@ int ring_create(struct ring *r, enum role role, size_t size)
     if (m == MAP_FAILED)
         return -1;
     *r = (struct ring){.m = m, .size = size, .role = role, .memory_fd = STEAL_FD(memory), .wake_fd = STEAL_FD(wake)};
+    r->m->layout = RING_LAYOUT;
     return 0;
+}
+
+int ring_attach(struct ring *r, enum role role, int memory_fd, int wake_fd)
+{
+    struct stat st;
+    if (fstat(memory_fd, &st) < 0)
+        return -1;
+    size_t bytes = (size_t)st.st_size, size = bytes - sizeof(struct ring_memory);
+    errno = EINVAL;
+    if (bytes <= sizeof(struct ring_memory) || size < RECORD_BYTES_MAX || (size & (size - 1)))
+        return -1;
+    struct ring_memory *m = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+    if (m == MAP_FAILED)
+        return -1;
+    if (m->layout != RING_LAYOUT) {
+        munmap(m, bytes);
+        errno = EINVAL;
+        return -1;
+    }
+    *r = (struct ring){.m = m, .size = size, .role = role, .memory_fd = memory_fd, .wake_fd = wake_fd};
+    return 0;
+}
+
+void ring_hide(struct ring *r)
+{
+    munmap(r->m, sizeof(struct ring_memory) + r->size);
 }
 
 void ring_close(struct ring *r)
 {
-    munmap(r->m, sizeof(struct ring_memory) + r->size);
+    ring_hide(r);
     close(r->memory_fd);
     close(r->wake_fd);
 }
@@ -90,8 +123,8 @@ static bool well_formed(const struct record *r)
     for (int i = 0; i < r->n_ancestors; i++)
         if (!text_inside(r, r->ancestors[i].exe))
             return false;
-    return text_inside(r, r->path) && text_inside(r, r->exe) && text_inside(r, r->comm) && text_inside(r, r->unit) &&
-           text_inside(r, r->text);
+    return text_inside(r, r->watch) && text_inside(r, r->rule) && text_inside(r, r->path) && text_inside(r, r->exe) &&
+           text_inside(r, r->comm) && text_inside(r, r->unit) && text_inside(r, r->text);
 }
 
 size_t ring_pop(struct ring *r, struct record *out)

@@ -21,6 +21,13 @@ struct ring {
 int ring_create(struct ring *r, enum role role, size_t size);
 void ring_close(struct ring *r);
 
+/* Unmaps it and keeps the descriptors. */
+void ring_hide(struct ring *r);
+
+/* Maps a ring that another process made; its records and numbers go on. Takes over both descriptors. -1 with errno, and
+ * the descriptors stay the caller's (EINVAL: it is of another program version). */
+int ring_attach(struct ring *r, enum role role, int memory_fd, int wake_fd);
+
 /* Producer. Fills record->seq and record->role and copies `record->size` bytes. false: dropped and counted (`seq` is
  * used up all the same, so that the hole shows). Wakes the consumer. Never blocks. */
 bool ring_push(struct ring *r, struct record *record);

@@ -167,7 +167,21 @@ static const int keeper_calls[] = {CALL(tgkill),
                                    CALL(faccessat2),
                                    CALL(sendto),
                                    CALL(sendmsg),
+                                   CALL(recvfrom),
                                    CALL(setsockopt),
+                                   CALL(fanotify_init), /* for the watches that a reload adds */
+                                   CALL(umask),         /* what follows is the policy reader's */
+                                   CALL(getcwd),
+                                   CALL(mkdirat),
+                                   CALL(mkdir),
+                                   CALL(rename),
+                                   CALL(renameat),
+                                   CALL(renameat2),
+                                   CALL(rmdir),
+                                   CALL(fsync),
+                                   CALL(writev),
+                                   CALL(fstatfs),
+                                   CALL(statfs),
                                    -1};
 
 /* --- capabilities and ids --------------------------------------------------------------------------------------- */
@@ -270,8 +284,8 @@ static int allow_memory(scmp_filter_ctx f)
 
 static int allow_judge(scmp_filter_ctx f)
 {
-    /* Leases tell readers from writers; FIONREAD and PIDFD_GET_INFO are all the ioctls there are. */
-    static const int fcntls[] = {F_SETLEASE, F_SETLK};
+    /* Leases tell readers from writers, the lock names keeper and judge; FIONREAD and PIDFD_GET_INFO are all the ioctls there are. */
+    static const int fcntls[] = {F_SETLEASE, F_SETLK, F_GETLK};
     for (size_t i = 0; i < sizeof fcntls / sizeof *fcntls; i++) {
         int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (uint64_t)fcntls[i]));
         if (rc < 0) {
@@ -414,6 +428,18 @@ int sandbox_enter(enum role role, uint32_t uid, uint32_t gid, int log_dir_fd)
         return -1;
     if (confine_calls(role, log_dir_fd) < 0)
         return -1;
+    return 0;
+}
+
+int sandbox_drop_to_reading(void)
+{
+    static const cap_value_t reading[] = {CAP_DAC_READ_SEARCH};
+    struct rlimit none = {0, 0};
+    if (keep_only(reading, 1) < 0)
+        return -1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+        setrlimit(RLIMIT_CORE, &none) < 0)
+        return failed("prctl");
     return 0;
 }
 

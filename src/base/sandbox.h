@@ -13,6 +13,10 @@
  * the process. Returns 0; -1 after a message on standard error. */
 int sandbox_enter(enum role role, uint32_t uid, uint32_t gid, int log_dir_fd);
 
+/* For the throw-away child that reads a policy: keeps the right to read what root may not, and no other; no_new_privs, not
+ * dumpable. Returns 0; -1 after a message. */
+int sandbox_drop_to_reading(void);
+
 /* Whether the kernel can confine by Landlock. */
 int sandbox_has_landlock(void);
 

@@ -33,6 +33,33 @@ static void say_uptime(FILE *f, json_int_t s)
     fprintf(f, "%" JSON_INTEGER_FORMAT " min %" JSON_INTEGER_FORMAT " s", s / 60 % 60, s % 60);
 }
 
+static void say_load(FILE *f, const json_t *o)
+{
+    const char *in_force = json_string_value(json_object_get(o, "in_force"));
+    if (in_force && strcmp(in_force, "last-good") == 0) {
+        fputs(
+            "WARNING: the policy on disk had errors at the start: the last good one is in force; see: fileward check\n",
+            f);
+    } else if (json_is_false(json_object_get(o, "successful"))) {
+        fputs("WARNING: the policy on disk was refused at ", f);
+        say(f, o, "time", 0);
+        fputs(": an earlier one is in force; see: fileward check\n", f);
+    }
+}
+
+/* When nobody guarded: kill -9 of keeper and judge at once, or a stop. */
+static void say_gap(FILE *f, const json_t *o)
+{
+    const char *after = json_string_value(json_object_get(o, "after"));
+    json_int_t ms = json_integer_value(json_object_get(o, "milliseconds"));
+    if (!json_is_object(o))
+        return;
+    fputs("last gap: nobody guarded from ", f);
+    say(f, o, "from", 0);
+    fprintf(f, " for %" JSON_INTEGER_FORMAT ".%03d s (%s)\n", ms / 1000, (int)(ms % 1000),
+            after && strcmp(after, "stop") == 0 ? "it was stopped" : "its processes had died");
+}
+
 static void say_head(FILE *f, const json_t *o)
 {
     bool healthy = json_is_true(json_object_get(o, "healthy"));
@@ -51,6 +78,8 @@ static void say_head(FILE *f, const json_t *o)
     fputs("\npolicy ", f);
     say(f, o, "policy", 0);
     fputc('\n', f);
+    say_load(f, json_object_get(o, "last_load"));
+    say_gap(f, json_object_get(o, "last_gap"));
 }
 
 static void say_watches(FILE *f, const json_t *list)

@@ -37,6 +37,7 @@ struct herald {
     struct utsname system;
     struct http *http;
     int64_t next_second_ns;
+    int end_fd;
 };
 
 static void write_line(void *ctx, const char *line, size_t len)
@@ -102,7 +103,7 @@ static struct body tell(void *ctx, const struct answer *a)
         return metrics_body(&s);
     if (a->route == ROUTE_HEALTH)
         return health_body(&s);
-    b.text = status_json(&s);
+    b.text = a->route == ROUTE_RELOAD ? reload_json(&s) : status_json(&s);
     b.len = b.text ? strlen(b.text) : 0;
     return b;
 }
@@ -151,9 +152,14 @@ static void on_control(void *ctx, int fd, uint32_t events)
     for (ssize_t i = 0; i < n; i++) {
         if (words[i] == 'r')
             log_reopen(&h->log);
-        if (words[i] == 'q')
-            h->loop.stop = true;
     }
+}
+
+static void on_end(void *ctx, int fd, uint32_t events)
+{
+    struct herald *h = ctx;
+    (void)fd, (void)events;
+    h->loop.stop = true;
 }
 
 static void on_alone(void *ctx, int fd, uint32_t events)
@@ -181,6 +187,7 @@ static void on_deadline(void *ctx)
     if (clock_now() < h->next_second_ns)
         return;
     h->next_second_ns = clock_now() + NS_PER_S;
+    (void)!write(h->setup.control_fd, "b", 1);
     drain(h, false);
 }
 
@@ -196,6 +203,8 @@ static int attach(struct herald *h)
         return -1;
     if (loop_add(&h->loop, s->alive_fd, 0, on_alone, h) < 0)
         return -1;
+    if (loop_add(&h->loop, h->end_fd, EPOLLIN, on_end, h) < 0)
+        return -1;
     return http_attach(h->http, &h->loop);
 }
 
@@ -208,9 +217,10 @@ struct herald *herald_prepare(const struct herald_setup *setup)
         return NULL;
     }
     h->setup = *setup;
+    h->end_fd = loop_end_fd();
     h->log = (struct log){.fd = setup->log_fd, .dir_fd = setup->log_dir_fd, .name = setup->log_name};
     h->journal = (struct journal){.fd = setup->journal_fd};
-    h->stream = (struct stream){.policy = setup->policy, .write = write_line, .ctx = h};
+    h->stream = (struct stream){.write = write_line, .ctx = h};
     uname(&h->system);
     self_open(&h->self);
     json_object_seed(0); /* opens /dev/urandom, once */

@@ -33,14 +33,13 @@ enum { CUT_COMM = 1u << 3, CUT_UNIT = 1u << 4, CUT_REASON = 1u << 5, CUT_HEX = 1
 static const char *const cut_names[] = {"path", "exe", "ancestors", "comm", "unit", "reason", "hex"};
 
 static const char *const kind_names[RECORD_KIND_COUNT] = {
-    [RECORD_ACCESS] = "access",       [RECORD_REPEAT] = "access", [RECORD_TIMEOUT] = "timeout",
-    [RECORD_RESCUE] = "rescue",       [RECORD_START] = "start",   [RECORD_STOP] = "stop",
-    [RECORD_UNGUARDED] = "unguarded",
+    [RECORD_ACCESS] = "access", [RECORD_REPEAT] = "access",       [RECORD_TIMEOUT] = "timeout",
+    [RECORD_RESCUE] = "rescue", [RECORD_START] = "start",         [RECORD_STOP] = "stop",
+    [RECORD_RELOAD] = "reload", [RECORD_UNGUARDED] = "unguarded",
 };
 
 /* One line in the making. */
 struct telling {
-    const struct policy *p;
     const struct record *r;
     const struct record *repeat; /* or NULL */
     const struct fit *fit;
@@ -137,27 +136,21 @@ static void put_device(json_t *o, const char *dev_key, const char *ino_key, uint
     put(o, ino_key, ino ? json_integer((json_int_t)ino) : NULL);
 }
 
-static bool has_watch(const struct telling *t)
+static void put_name(const struct telling *t, json_t *o, const char *key, struct record_text name)
 {
-    return t->r->watch >= 0 && t->r->watch < t->p->n_watches;
-}
-
-static bool has_rule(const struct telling *t)
-{
-    return t->r->rule >= 0 && t->r->rule < t->p->n_rules;
+    put(o, key, name.len ? json_stringn(t->r->bytes + name.at, name.len) : NULL);
 }
 
 static void put_watch(const struct telling *t, json_t *o)
 {
-    put_word(o, "watch", has_watch(t) ? t->p->watches[t->r->watch].name : NULL);
+    put_name(t, o, "watch", t->r->watch);
 }
 
 static void put_decision(const struct telling *t, json_t *o)
 {
     const struct record *r = t->r;
-    bool named = r->reason != REASON_TIMEOUT && has_watch(t) && (has_rule(t) || r->rule == RULE_DEFAULT);
     put_watch(t, o);
-    put_word(o, "rule", named ? rule_name(t->p, r->watch, r->rule) : NULL);
+    put_name(t, o, "rule", r->rule);
     put_word(o, "op", op_name((enum op)r->op));
     put_word(o, "decision", action_name((enum action)r->decision));
     put_word(o, "verdict", action_name((enum action)r->verdict));
@@ -171,9 +164,10 @@ static void put_reason(struct telling *t, json_t *o)
         [REASON_TIMEOUT] = "timeout",
         [REASON_INIT] = "init",
     };
-    const char *own = t->r->reason == REASON_RULE && has_rule(t) ? t->p->rules[t->r->rule].reason : NULL;
-    const char *text = own ? own : words[t->r->reason];
-    put_bytes(t, o, "reason", text, strlen(text), CUT_REASON);
+    if (t->r->reason == REASON_RULE && t->r->text.len)
+        put_text(t, o, "reason", t->r->text, CUT_REASON);
+    else
+        put_word(o, "reason", words[t->r->reason]);
 }
 
 static json_t *flags_json(uint32_t flags)
@@ -233,7 +227,7 @@ static json_t *subject_json(struct telling *t)
 
 static void put_policy(const struct telling *t, json_t *o)
 {
-    put(o, "policy", json_sprintf("sha256:%s", t->p->sha256));
+    put(o, "policy", json_sprintf("sha256:%.64s", t->r->policy));
 }
 
 /* Access and timeout. */
@@ -267,14 +261,27 @@ static void tell_rescue(struct telling *t, json_t *o)
     put_number(o, "count", t->r->count);
 }
 
-static void tell_start(struct telling *t, json_t *o)
+static void put_what_is_in_force(struct telling *t, json_t *o)
 {
     put_word(o, "version", FILEWARD_VERSION);
-    put_word(o, "mode", mode_name(t->p->settings.mode));
-    put_number(o, "watches", (uint64_t)t->p->n_watches);
-    put_number(o, "rules", (uint64_t)t->p->n_rules);
+    put_word(o, "mode", mode_name((enum mode)t->r->mode));
+    put_number(o, "watches", t->r->watches);
+    put_number(o, "rules", t->r->rules);
     put_number(o, "marks", t->r->count);
     put_policy(t, o);
+}
+
+static void tell_start(struct telling *t, json_t *o)
+{
+    put_what_is_in_force(t, o);
+    put_text(t, o, "reason", t->r->text, CUT_REASON);
+}
+
+static void tell_reload(struct telling *t, json_t *o)
+{
+    put(o, "successful", json_boolean(t->r->decision == ACTION_ALLOW));
+    put_text(t, o, "reason", t->r->text, CUT_REASON);
+    put_what_is_in_force(t, o);
 }
 
 static void tell_stop(struct telling *t, json_t *o)
@@ -290,9 +297,9 @@ static void tell_unguarded(struct telling *t, json_t *o)
 }
 
 static void (*const tell[RECORD_KIND_COUNT])(struct telling *t, json_t *o) = {
-    [RECORD_ACCESS] = tell_question,     [RECORD_REPEAT] = tell_repeat, [RECORD_TIMEOUT] = tell_question,
-    [RECORD_RESCUE] = tell_rescue,       [RECORD_START] = tell_start,   [RECORD_STOP] = tell_stop,
-    [RECORD_UNGUARDED] = tell_unguarded,
+    [RECORD_ACCESS] = tell_question, [RECORD_REPEAT] = tell_repeat,       [RECORD_TIMEOUT] = tell_question,
+    [RECORD_RESCUE] = tell_rescue,   [RECORD_START] = tell_start,         [RECORD_STOP] = tell_stop,
+    [RECORD_RELOAD] = tell_reload,   [RECORD_UNGUARDED] = tell_unguarded,
 };
 
 static void put_cut(json_t *o, unsigned cut)
@@ -341,10 +348,10 @@ static size_t write_line(char *out, const json_t *o)
     return used;
 }
 
-size_t record_line(char *out, const struct policy *p, const struct record *r, const struct record *repeat)
+size_t record_line(char *out, const struct record *r, const struct record *repeat)
 {
     for (size_t i = 0; i < sizeof fits / sizeof *fits; i++) {
-        struct telling t = {.p = p, .r = r, .repeat = repeat, .fit = &fits[i], .cut = r->cut & 7};
+        struct telling t = {.r = r, .repeat = repeat, .fit = &fits[i], .cut = r->cut & 7};
         CLEAN_JSON json_t *o = record_json(&t);
         size_t n = o ? write_line(out, o) : 0;
         if (n)

@@ -1,10 +1,9 @@
-/* A record as one line of JSON (design section 6, docs/json.md). Pure: policy and record in, ASCII bytes out. */
+/* A record as one line of JSON (design section 6, docs/json.md). Pure: record in, ASCII bytes out. */
 #ifndef FILEWARD_HERALD_JSON_H
 #define FILEWARD_HERALD_JSON_H
 
 #include <stddef.h>
 
-#include "fileward/policy.h"
 #include "fileward/record.h"
 
 enum { LINE_BYTES_MAX = 16384 }; /* of a line, newline included */
@@ -14,7 +13,7 @@ enum { LINE_BYTES_MAX = 16384 }; /* of a line, newline included */
  * in hex beside, and what makes the line too long is cut and named in "cut". */
 
 /* A record; `repeat` is NULL, or the RECORD_REPEAT whose original `r` is: its time, seq and count are told instead. */
-size_t record_line(char *out, const struct policy *p, const struct record *r, const struct record *repeat);
+size_t record_line(char *out, const struct record *r, const struct record *repeat);
 
 /* Records `first` to `last` of a role never arrived. */
 size_t gap_line(char *out, int64_t time_ns, enum role role, uint64_t first, uint64_t last);

@@ -164,9 +164,9 @@ static void about(FILE *f, const struct state *s)
     head(f, "fileward_policy_info", "gauge", "The policy in force.");
     by_label(f, "fileward_policy_info", "sha256", s->policy->sha256, 1);
     single(f, "fileward_policy_last_reload_successful", "gauge", "Whether the policy was last loaded without errors.",
-           1);
+           !atomic_load(&s->board->reload_failed));
     single_seconds(f, "fileward_policy_last_reload_timestamp_seconds", "gauge", "When the policy was last loaded.",
-                   (uint64_t)s->board->started_ns);
+                   (uint64_t)atomic_load(&s->board->loaded_ns));
     head(f, "fileward_build_info", "gauge", "Version and kernel.");
     fputs("fileward_build_info{", f);
     label(f, "version", FILEWARD_VERSION);

@@ -91,5 +91,8 @@ struct answer request_answer(const struct request *q)
         return (struct answer){.route = ROUTE_STATUS, .status = 200};
     if (strcmp(q->url, "/api/events") == 0)
         return events(q);
-    return refuse(404, "there are /metrics, /healthz, /status, and on the local socket /api/events");
+    if (strcmp(q->url, "/api/reload") == 0)
+        return q->local ? (struct answer){.route = ROUTE_RELOAD, .status = 200}
+                        : refuse(403, "what was said of the policy is told on the local socket only");
+    return refuse(404, "there are /metrics, /healthz, /status, and on the local socket /api/events and /api/reload");
 }

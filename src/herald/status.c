@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/stamp.h"
 #include "policy/policy.h"
 
 /* The keeper looks every timeout / 4; this much more means that it does not. */
@@ -87,6 +88,43 @@ static json_t *features_json(const struct state *s, json_t *weaker)
     return o;
 }
 
+static json_t *time_json(int64_t ns)
+{
+    char text[STAMP_BYTES];
+    stamp_text(text, ns);
+    return json_string(text);
+}
+
+/* The last time that a policy was read: at the start, or by a reload. */
+static json_t *load_json(const struct board *b)
+{
+    return json_pack("{s:o, s:o, s:b, s:s}", "time", time_json(atomic_load(&b->loaded_ns)), "attempts",
+                     number(atomic_load(&b->reloads)), "successful", !atomic_load(&b->reload_failed), "in_force",
+                     b->last_good ? "last-good" : "on-disk");
+}
+
+/* The last time that nobody guarded, as far as anybody knows. */
+static json_t *gap_json(const struct board *b)
+{
+    if (b->gap_from_ns == 0)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:s}", "from", time_json(b->gap_from_ns), "until", time_json(b->gap_until_ns),
+                     "milliseconds", number((uint64_t)(b->gap_until_ns - b->gap_from_ns) / 1000000), "after",
+                     b->gap_orderly ? "stop" : "death");
+}
+
+/* Indented, with its newline. Takes `o`. */
+static char *line_of(json_t *o)
+{
+    char *text = o ? json_dumps(o, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
+    json_decref(o);
+    char *line = NULL;
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    free(text);
+    return line;
+}
+
 char *status_json(const struct state *s)
 {
     static const char *const states[] = {"starting", "serving", "stopping"};
@@ -104,11 +142,15 @@ char *status_json(const struct state *s)
                   json_sprintf("sha256:%s", s->policy->sha256), "watches", watches_json(s), "roles", roles_json(s),
                   "pending", number(atomic_load(&b->pending)), "rescues", number(atomic_load(&b->rescues)),
                   "journal_dropped", number(s->journal_dropped), "features", features_o, "weaker", weaker);
-    char *text = o ? json_dumps(o, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
-    json_decref(o);
-    char *line = NULL;
-    if (text && asprintf(&line, "%s\n", text) < 0)
-        line = NULL;
-    free(text);
-    return line;
+    json_object_set_new(o, "last_load", load_json(b));
+    json_object_set_new(o, "last_gap", gap_json(b));
+    return line_of(o);
+}
+
+char *reload_json(const struct state *s)
+{
+    const struct board *b = s->board;
+    uint64_t attempts = atomic_load(&b->reloads);
+    return line_of(json_pack("{s:o, s:b, s:s}", "attempts", number(attempts), "successful",
+                             !atomic_load(&b->reload_failed), "text", b->reload_text));
 }

@@ -10,4 +10,7 @@ const char *status_trouble(const struct state *s);
 /* docs/json.md. Ends in a newline. Caller frees; NULL when memory is out. */
 char *status_json(const struct state *s);
 
+/* /api/reload: how many times a policy was read, and what was said of the last one. As above. */
+char *reload_json(const struct state *s);
+
 #endif

@@ -31,7 +31,7 @@ static void tell(struct stream *s, const struct record *r)
 {
     char line[LINE_BYTES_MAX];
     const struct record *original = r->kind == RECORD_REPEAT ? original_of(s, r) : NULL;
-    size_t n = original ? record_line(line, s->policy, original, r) : record_line(line, s->policy, r, NULL);
+    size_t n = original ? record_line(line, original, r) : record_line(line, r, NULL);
     if (n)
         s->write(s->ctx, line, n);
     if (r->kind == RECORD_ACCESS && r->role == ROLE_JUDGE)

@@ -3,14 +3,12 @@
 #define FILEWARD_HERALD_STREAM_H
 
 #include "base/ring.h"
-#include "fileward/policy.h"
 
 enum { REMEMBERED = 1024 }; /* access records of the judge */
 
 typedef void stream_writer(void *ctx, const char *line, size_t len);
 
 struct stream {
-    const struct policy *policy;
     stream_writer *write;
     void *ctx;
     struct record *remembered[REMEMBERED]; /* at seq % REMEMBERED; NULL: none */

@@ -16,15 +16,18 @@ struct judge {
     struct object_finder finder;
     struct loop loop;
     bool serving;
+    bool orphan; /* the keeper is gone */
+    int n_gates; /* of the watches, and of dropped ones behind them */
+    int end_fd;  /* readable when we are told to leave */
     struct gate_source {
         struct judge *judge;
-        int watch;
+        int gate;
         /* What waited in the queue at `backlog_since` and has not been read: none of it can be younger. */
         unsigned backlog;
         int64_t backlog_since;
         uint64_t released; /* not yet told */
         int64_t released_told;
-    } source[WATCHES_MAX];
+    } source[GATES_MAX];
     struct question batch[BATCH];
     /* Questions whose opener has not fallen asleep yet; asked again after the others had their turn. */
     struct question deferred[HELD_MAX];

@@ -15,38 +15,44 @@ static enum question_kind kind_of(uint64_t mask)
 }
 
 /* Finds a free line on the board from `from` on and writes the number there. */
-static int hold(struct board *board, int from, int watch, int fd)
+static int hold(struct board *board, int from, int gate, int fd)
 {
     int line = from;
     while (line < HELD_MAX - 1 && atomic_load_explicit(&board->held[line].fd, memory_order_relaxed) >= 0)
         line++;
-    atomic_store_explicit(&board->held[line].watch, watch, memory_order_relaxed);
+    atomic_store_explicit(&board->held[line].gate, gate, memory_order_relaxed);
     atomic_store_explicit(&board->held[line].fd, fd, memory_order_release);
     return line;
 }
 
-int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[BATCH])
+int gate_read(const struct gate *gates, int gate, struct board *board, struct question out[BATCH], unsigned *refused)
 {
     /* No information records are asked for, so an event is its metadata and a read takes BATCH at most. */
     struct fanotify_event_metadata events[BATCH];
-    ssize_t len = read(gate->fd, events, sizeof events);
+    ssize_t len = read(gates[gate].fd, events, sizeof events);
     int n = 0, line = 0;
+    *refused = 0;
     if (len < 0) {
         /* EAGAIN: none waits. Anything else is an event that the kernel refused because it could not open the object
          * for us (kernels before 6.13 say so here). */
         if (errno != EAGAIN && errno != EINTR)
-            atomic_fetch_add(&board->watch[watch].kernel_refused, 1);
+            ++*refused;
         return 0;
     }
     const struct fanotify_event_metadata *e = events;
     for (; FAN_EVENT_OK(e, len); e = FAN_EVENT_NEXT(e, len)) {
         if (e->fd < 0) {
-            atomic_fetch_add(&board->watch[watch].kernel_refused, 1);
+            ++*refused;
             continue;
         }
-        line = hold(board, line, watch, e->fd);
-        out[n++] = (struct question){
-            .kind = kind_of(e->mask), .watch = watch, .fd = e->fd, .tid = e->pid, .read_ns = clock_now(), .held = line};
+        line = hold(board, line, gate, e->fd);
+        out[n++] = (struct question){.kind = kind_of(e->mask),
+                                     .gate = gate,
+                                     .watch = gate,
+                                     .fd = e->fd,
+                                     .tid = e->pid,
+                                     .read_ns = clock_now(),
+                                     .held = line};
     }
     return n;
 }
@@ -57,10 +63,10 @@ unsigned gate_unread(const struct gate *gate)
     return ioctl(gate->fd, FIONREAD, &bytes) == 0 ? (unsigned)bytes / FAN_EVENT_METADATA_LEN : 0;
 }
 
-int gate_answer(const struct gate *gate, struct board *board, const struct question *q, enum answer answer)
+int gate_answer(const struct gate *gates, struct board *board, const struct question *q, enum answer answer)
 {
     /* Answer, then close: a closed number could be given to the next question before this answer is written. */
-    int rc = answer_write(gate, q->fd, answer);
+    int rc = answer_write(&gates[q->gate], q->fd, answer);
     int why = errno;
     close(q->fd);
     atomic_store_explicit(&board->held[q->held].fd, -1, memory_order_release);

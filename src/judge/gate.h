@@ -14,23 +14,24 @@ enum question_kind { QUESTION_OPEN, QUESTION_EXEC, QUESTION_READ };
 /* Somebody waits for the answer to this. */
 struct question {
     enum question_kind kind;
-    int watch;
-    int fd; /* the object, opened by the kernel; closed by gate_answer() */
+    int gate;  /* where it was asked, and is answered */
+    int watch; /* whose rules decide: the gate's, or where that is of a dropped watch the one looked at; -1 none yet */
+    int fd;    /* the object, opened by the kernel; closed by gate_answer() */
     int32_t tid;
     int64_t read_ns; /* clock_now() when it was read */
     int held;        /* its place on the board */
 };
 
-/* Reads at most BATCH questions of watch `watch` and notes their numbers on the board, so that the keeper can release
+/* Reads at most BATCH questions of gate number `gate` and notes their numbers on the board, so that the keeper can release
  * them if this process dies; there must be room for them (HELD_MAX - BATCH held at most). Returns how many; 0 when none
- * waits. Questions whose descriptor the kernel could not make (it has refused those by itself) are counted in the
- * watch's kernel_refused. */
-int gate_read(const struct gate *gate, int watch, struct board *board, struct question out[BATCH]);
+ * waits. Questions whose descriptor the kernel could not make (it has refused those by itself) are counted in
+ * *refused. */
+int gate_read(const struct gate *gates, int gate, struct board *board, struct question out[BATCH], unsigned *refused);
 
 /* How many questions wait unread. */
 unsigned gate_unread(const struct gate *gate);
 
-/* Answers and closes. Returns 0, or -1 with errno when nobody waits any more. */
-int gate_answer(const struct gate *gate, struct board *board, const struct question *q, enum answer answer);
+/* Answers through the gate that asked, and closes. Returns 0, or -1 with errno when nobody waits any more. */
+int gate_answer(const struct gate *gates, struct board *board, const struct question *q, enum answer answer);
 
 #endif

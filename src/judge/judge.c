@@ -34,10 +34,29 @@ static bool is_family(const struct judge *j, int32_t tid)
     return false;
 }
 
+/* Who is about to take over from our dead keeper: it holds the keeper's lock, on a file that only root can open. It and
+ * its reader must get at the policy, which may be guarded. */
+static bool is_heir(const struct judge *j, int32_t tid)
+{
+    pid_t heir = lock_holder(j->is.lock_fd, LOCK_KEEPER);
+    struct process p;
+    struct creds creds;
+    if (heir <= 0 || process_open(&p, tid) < 0)
+        return false;
+    bool is = process_creds(&p, &creds) == 0 && (creds.tgid == heir || creds.ppid == heir);
+    process_close(&p);
+    return is;
+}
+
+static bool is_one_of_us(const struct judge *j, int32_t tid)
+{
+    return is_family(j, tid) || (j->orphan && is_heir(j, tid));
+}
+
 /* False: nobody waited any more (killed, or released by the keeper), so that no verdict was given. */
 static bool answer(struct judge *j, const struct question *q, enum answer a)
 {
-    if (gate_answer(&j->is.gates[q->watch], j->is.board, q, a) == 0)
+    if (gate_answer(j->is.gates, j->is.board, q, a) == 0)
         return true;
     atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
     return false;
@@ -58,33 +77,90 @@ static bool is_init(const struct judge *j, const struct question *q)
     return q->tid == 1 || j->inquiry.creds.tgid == 1;
 }
 
+/* Whether the subject in hand is still there. If it was killed while it waited, there is nobody to answer and nothing to
+ * tell of. */
+static bool find_subject(struct judge *j, const struct question *q)
+{
+    subject_find(j->subjects, q->tid, &j->inquiry);
+    if (j->inquiry.gone)
+        answer(j, q, ANSWER_RELEASE);
+    return !j->inquiry.gone;
+}
+
+/* What the rules of q->watch say of the subject and the object in hand. False: it is too early. */
+static bool rule_on(struct judge *j, const struct question *q, struct outcome *o)
+{
+    *o = (struct outcome){0};
+    ruling(j, q, o);
+    if (o->not_yet && !ruling_is_late(j, q))
+        return false;
+    if (o->not_yet)
+        ruling_give_up(j, q, o);
+    if (o->answer != ANSWER_ALLOW && is_init(j, q)) {
+        o->answer = ANSWER_ALLOW;
+        o->reason = REASON_INIT;
+    }
+    return true;
+}
+
+/* A question through the marks of a watch that a reload has dropped. The watches that guard the object's place now may
+ * not have marked it yet: their rules decide, and any of them may refuse. */
+static bool handle_dropped(struct judge *j, const struct question *q)
+{
+    struct question asked = *q;
+    object_find_dropped(&j->finder, j->is.gates[q->gate].number, q->fd, &j->thing);
+    if (!j->thing.seen.place) {
+        answer(j, q, answer_fallback(&j->is.gates[q->gate]));
+        return true;
+    }
+    if (!find_subject(j, q))
+        return true;
+    for (int w = 0; w < j->is.policy->n_watches; w++) {
+        struct outcome o;
+        if (!object_is_guarded(&j->finder, &j->thing, w))
+            continue;
+        j->thing.watch = asked.watch = w;
+        if (!rule_on(j, &asked, &o))
+            return false;
+        if (answer_verdict(&j->is.gates[w], o.answer) == ACTION_DENY) {
+            conclude(j, &asked, &o);
+            return true;
+        }
+    }
+    answer(j, q, ANSWER_ALLOW); /* its own marks, if it is to have some, ask again */
+    return true;
+}
+
+static bool is_dropped(const struct judge *j, int gate)
+{
+    return gate >= j->is.policy->n_watches;
+}
+
+/* Reads are asked about through marks that an earlier policy wanted so. */
+static bool is_unwanted(const struct judge *j, const struct question *q)
+{
+    return q->kind == QUESTION_READ && !is_dropped(j, q->gate) && j->is.policy->watches[q->gate].guard == GUARD_OPEN;
+}
+
 /* Answers a question. False: it is too early, it must be asked again. */
 static bool handle(struct judge *j, const struct question *q)
 {
-    if (is_family(j, q->tid)) {
+    struct outcome o;
+    if (is_one_of_us(j, q->tid) || is_unwanted(j, q)) {
         answer(j, q, ANSWER_ALLOW);
         return true;
     }
-    object_find(&j->finder, q->watch, q->fd, &j->thing);
+    if (is_dropped(j, q->gate))
+        return handle_dropped(j, q);
+    object_find(&j->finder, q->watch, j->is.gates[q->gate].number, q->fd, &j->thing);
     if (!j->thing.inside) {
         answer(j, q, ANSWER_ALLOW);
         return true;
     }
-    struct outcome o = {0};
-    subject_find(j->subjects, q->tid, &j->inquiry);
-    if (j->inquiry.gone) { /* killed while it waited: there is nobody to answer, and nothing to tell of */
-        answer(j, q, ANSWER_RELEASE);
+    if (!find_subject(j, q))
         return true;
-    }
-    ruling(j, q, &o);
-    if (o.not_yet && !ruling_is_late(j, q))
+    if (!rule_on(j, q, &o))
         return false;
-    if (o.not_yet)
-        ruling_give_up(j, q, &o);
-    if (o.answer != ANSWER_ALLOW && is_init(j, q)) {
-        o.answer = ANSWER_ALLOW;
-        o.reason = REASON_INIT;
-    }
     conclude(j, q, &o);
     return true;
 }
@@ -110,7 +186,7 @@ static bool batch_is_late(struct gate_source *s, int n)
     bool late = s->backlog > 0 && now - s->backlog_since >= j->is.policy->settings.timeout_ms * NS_PER_MS / 2;
     s->backlog = n < BATCH || s->backlog <= (unsigned)n ? 0 : s->backlog - (unsigned)n;
     if (n == BATCH && s->backlog == 0) {
-        s->backlog = gate_unread(&j->is.gates[s->watch]);
+        s->backlog = gate_unread(&j->is.gates[s->gate]);
         s->backlog_since = now;
     }
     return late;
@@ -119,23 +195,36 @@ static bool batch_is_late(struct gate_source *s, int n)
 /* More is asked than can be decided: who has waited for so long is released, so that those behind are not late too. */
 static void release(struct judge *j, const struct question *q)
 {
-    struct board_watch *w = &j->is.board->watch[q->watch];
-    enum action on_timeout = j->is.policy->watches[q->watch].on_timeout;
-    if (is_family(j, q->tid) || q->tid == 1) {
+    const struct gate *gate = &j->is.gates[q->gate];
+    bool dropped = is_dropped(j, q->gate);
+    if (is_one_of_us(j, q->tid) || q->tid == 1) {
         answer(j, q, ANSWER_ALLOW);
         return;
     }
-    object_find(&j->finder, q->watch, q->fd, &j->thing);
-    answer(j, q, !j->thing.inside || on_timeout == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE);
-    if (!j->thing.inside)
+    if (!dropped)
+        object_find(&j->finder, q->watch, gate->number, q->fd, &j->thing);
+    if (!dropped && !j->thing.inside) {
+        answer(j, q, ANSWER_ALLOW);
         return;
-    atomic_fetch_add(&w->timeouts, 1);
-    j->source[q->watch].released++;
+    }
+    answer(j, q, answer_fallback(gate));
+    if (dropped)
+        return;
+    atomic_fetch_add(&j->is.board->watch[q->watch].timeouts, 1);
+    j->source[q->gate].released++;
 }
 
 static void plan(struct judge *j)
 {
     j->loop.deadline = telling_due(j);
+    if (!j->serving) {
+        j->loop.deadline = clock_now() + NS_PER_S;
+        return;
+    }
+    /* The keeper said that somebody guards; now it is for us to say. */
+    int64_t alive = clock_now() + NS_PER_S;
+    if (j->orphan && (!j->loop.deadline || alive < j->loop.deadline))
+        j->loop.deadline = alive;
 }
 
 static void on_deadline(void *ctx)
@@ -143,13 +232,20 @@ static void on_deadline(void *ctx)
     struct judge *j = ctx;
     beat(j);
     telling_flush(j, false);
+    if (j->orphan)
+        ledger_alive(j->is.ledger);
+    if (!j->serving) /* so that a spare that is stuck is known before it is needed */
+        (void)!write(j->is.control_fd, "b", 1);
     plan(j);
 }
 
 static void take_batch(struct gate_source *s)
 {
     struct judge *j = s->judge;
-    int n = gate_read(&j->is.gates[s->watch], s->watch, j->is.board, j->batch);
+    unsigned refused;
+    int n = gate_read(j->is.gates, s->gate, j->is.board, j->batch, &refused);
+    if (refused && !is_dropped(j, s->gate))
+        atomic_fetch_add(&j->is.board->watch[s->gate].kernel_refused, refused);
     bool late = batch_is_late(s, n);
     beat(j);
     for (int i = 0; i < n; i++) {
@@ -246,10 +342,31 @@ static void serve(struct judge *j)
     if (j->serving)
         return;
     j->serving = true;
+    plan(j);
     lock_take(j->is.lock_fd, LOCK_JUDGE); /* whom a later keeper would find; guarding does not depend on it */
-    for (int i = 0; i < j->is.policy->n_watches; i++)
+    for (int i = 0; i < j->n_gates; i++)
         if (loop_add(&j->loop, j->is.gates[i].fd, EPOLLIN, on_questions, &j->source[i]) < 0)
             _exit(EXIT_FAILURE); /* the keeper sees it and rescues */
+}
+
+/* What dropped watches guarded has marks of others, or none: their groups can end. */
+static void let_go(struct judge *j)
+{
+    for (; j->n_gates > j->is.policy->n_watches; j->n_gates--) {
+        int fd = j->is.gates[j->n_gates - 1].fd;
+        loop_remove(&j->loop, fd);
+        close(fd);
+    }
+}
+
+static void on_end(void *ctx, int fd, uint32_t events)
+{
+    (void)fd, (void)events;
+    struct judge *j = ctx;
+    for (int i = 0; i < j->n_gates; i++)
+        loop_remove(&j->loop, j->is.gates[i].fd);
+    loop_remove(&j->loop, j->end_fd);
+    j->loop.stop = true;
 }
 
 static void on_control(void *ctx, int fd, uint32_t events)
@@ -261,13 +378,13 @@ static void on_control(void *ctx, int fd, uint32_t events)
     beat(j);
     if (n == 1 && word == 'g') {
         serve(j);
-    } else if (n == 1 && word == 'q') {
-        for (int i = 0; i < j->is.policy->n_watches; i++)
-            loop_remove(&j->loop, j->is.gates[i].fd);
-        j->loop.stop = true;
+    } else if (n == 1 && word == 'd') {
+        let_go(j);
     } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
         loop_remove(&j->loop, fd);
         j->loop.stop = !j->serving;
+        j->orphan = true;
+        plan(j);
     }
 }
 
@@ -289,9 +406,12 @@ struct judge *judge_prepare(const struct judge_setup *setup)
     }
     j->loop.on_deadline = on_deadline;
     j->loop.deadline_ctx = j;
-    for (int i = 0; i < setup->policy->n_watches; i++)
-        j->source[i] = (struct gate_source){.judge = j, .watch = i};
-    if (loop_add(&j->loop, setup->control_fd, EPOLLIN, on_control, j) < 0)
+    j->n_gates = setup->n_gates;
+    for (int i = 0; i < setup->n_gates; i++)
+        j->source[i] = (struct gate_source){.judge = j, .gate = i};
+    j->end_fd = loop_end_fd();
+    if (loop_add(&j->loop, setup->control_fd, EPOLLIN, on_control, j) < 0 ||
+        loop_add(&j->loop, j->end_fd, EPOLLIN, on_end, j) < 0)
         return NULL;
     return j;
 }
@@ -299,6 +419,7 @@ struct judge *judge_prepare(const struct judge_setup *setup)
 void judge_run(struct judge *j)
 {
     (void)!write(j->is.control_fd, "r", 1);
+    plan(j);
     run_loop(j);
     telling_flush(j, true);
 }

@@ -51,6 +51,17 @@ static bool may_be_in(const struct object_finder *f, int watch, const char *name
     return false;
 }
 
+/* In this watch; in any, while it is not known which (-1). */
+static bool may_be_in_one(const struct object_finder *f, int watch, const char *name)
+{
+    if (watch >= 0)
+        return may_be_in(f, watch, name);
+    for (int w = 0; w < f->policy->n_watches; w++)
+        if (may_be_in(f, w, name))
+            return true;
+    return false;
+}
+
 /* Looks at a name from the top, and stops where a user could have laid a trap: at a symbolic link, and at a mount below a
  * directory that is not root's alone, which may be slow to answer or never do. True if every component is plain. */
 static bool is_plain(char *name)
@@ -78,7 +89,7 @@ static bool place_of_newcomer(const struct object_finder *f, struct thing *t)
     char name[PATH_MAX];
     size_t len = kernel_name(f, t->fd, name, sizeof name);
     char *slash = len > 0 && name[0] == '/' ? strrchr(name, '/') : NULL;
-    if (!slash || !may_be_in(f, t->watch, name) || !is_plain(name))
+    if (!slash || !may_be_in_one(f, t->watch, name) || !is_plain(name))
         return false;
 
     struct statx st;
@@ -92,9 +103,9 @@ static bool place_of_newcomer(const struct object_finder *f, struct thing *t)
     if (stat_identity(AT_FDCWD, slash == name ? "/" : name, AT_SYMLINK_NOFOLLOW, &st) < 0)
         return false;
     struct file_id parent = file_id_of(&st);
-    uint32_t entry = reg_find(f->reg, t->watch, &parent);
+    uint32_t entry = reg_find(f->reg, t->number, &parent);
     if (!entry)
-        entry = reg_find(f->reg, t->watch + REGISTER_NEIGHBOURHOOD, &parent);
+        entry = reg_find(f->reg, t->number + REGISTER_NEIGHBOURHOOD, &parent);
     size_t at = entry ? reg_place(f->reg, entry, t->path, sizeof t->path) : 0;
     size_t last = strlen(slash + 1);
     if (at == 0 || at + 1 + last >= sizeof t->path)
@@ -112,10 +123,12 @@ static bool asks_about_others(const struct object_finder *f, int watch)
     return f->policy->watches[watch].exclude.n > 0 || atomic_load(&f->board->watch[watch].neighbourhoods) > 0;
 }
 
-void object_find(const struct object_finder *f, int watch, int fd, struct thing *t)
+/* What the descriptor tells. False if it tells nothing. */
+static bool identify(const struct object_finder *f, int watch, int number, int fd, struct thing *t)
 {
     struct statx st;
     t->watch = watch;
+    t->number = number;
     t->fd = fd;
     t->seen = (struct object){.known = ATTR_OWNER};
     t->inside = true;
@@ -125,22 +138,42 @@ void object_find(const struct object_finder *f, int watch, int fd, struct thing 
         t->directory = false;
         t->seen.failed = ATTR_OWNER;
         set_place(t, false);
-        return;
+        return false;
     }
     t->id = file_id_of(&st);
     t->directory = S_ISDIR(st.stx_mode);
     t->seen.uid = st.stx_uid;
     t->seen.gid = st.stx_gid;
     t->seen.mode = st.stx_mode;
-    t->entry = reg_find(f->reg, watch, &t->id);
-    if (t->entry || !asks_about_others(f, watch))
-        return;
+    t->entry = reg_find(f->reg, number, &t->id);
+    return true;
+}
 
+bool object_is_guarded(const struct object_finder *f, const struct thing *t, int watch)
+{
+    const struct watch *w = &f->policy->watches[watch];
+    return patterns_cover(f->policy, &w->path, t->path) && !patterns_cover(f->policy, &w->exclude, t->path);
+}
+
+void object_find(const struct object_finder *f, int watch, int number, int fd, struct thing *t)
+{
+    if (!identify(f, watch, number, fd, t))
+        return;
+    if (t->entry) {
+        t->inside = !reg_is_outside(f->reg, t->entry);
+        return;
+    }
+    if (!asks_about_others(f, watch))
+        return;
     /* What cannot be placed is guarded: it came through a marked directory. */
     object_place(f, t);
-    const struct watch *w = &f->policy->watches[watch];
-    t->inside = !t->seen.place ||
-                (patterns_cover(f->policy, &w->path, t->path) && !patterns_cover(f->policy, &w->exclude, t->path));
+    t->inside = !t->seen.place || object_is_guarded(f, t, watch);
+}
+
+void object_find_dropped(const struct object_finder *f, int number, int fd, struct thing *t)
+{
+    if (identify(f, -1, number, fd, t))
+        object_place(f, t);
 }
 
 void object_place(const struct object_finder *f, struct thing *t)

@@ -13,7 +13,8 @@ struct thing {
     struct file_id id;
     bool directory;
     bool inside;        /* guarded in this watch; false: a neighbour or excluded, to be let through */
-    int watch, fd;      /* as asked */
+    int watch;          /* whose rules are looked at; -1 none yet */
+    int number, fd;     /* as asked: the watch's number in the register, and the object */
     uint32_t entry;     /* in the register; 0 if it is not there */
     struct object seen; /* what decide() gets; .place points into path */
     char path[PATH_MAX];
@@ -26,9 +27,17 @@ struct object_finder {
     int self_fd_dir; /* /proc/self/fd */
 };
 
-/* Identifies the object behind `fd` and whether watch `watch` guards it. Formats a path only for an inode that the
- * register does not have, in a watch that has excluded places or neighbours. `fd` stays borrowed by `out`. */
-void object_find(const struct object_finder *f, int watch, int fd, struct thing *out);
+/* Identifies the object behind `fd` and whether watch `watch`, which has `number` in the register, guards it. Formats a
+ * path only for an inode that the register does not have, in a watch that has excluded places or neighbours. `fd` stays
+ * borrowed by `out`. */
+void object_find(const struct object_finder *f, int watch, int number, int fd, struct thing *out);
+
+/* The same for an object that was asked about through the marks of a watch that a reload has dropped: its place, if it
+ * can be told, says which watches guard it now (object_is_guarded()). */
+void object_find_dropped(const struct object_finder *f, int number, int fd, struct thing *out);
+
+/* Whether the place of `t`, which is known, is one that watch `watch` guards. */
+bool object_is_guarded(const struct object_finder *f, const struct thing *t, int watch);
 
 /* Fills in the place (ATTR_PLACE), if it has not been. */
 void object_place(const struct object_finder *f, struct thing *t);

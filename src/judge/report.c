@@ -6,18 +6,15 @@
 /* Texts lie behind the fixed part, where `bytes` of the record begins. */
 _Static_assert(offsetof(struct report, bytes) == sizeof(struct record), "texts follow the record");
 
-/* Room that every later text finds, whatever the earlier ones took. */
-enum { COMM_MAX = 64 };
-_Static_assert(2 * RECORD_NAME_MAX + COMM_MAX + UNIT_MAX + RECORD_ANCESTORS_MAX * RECORD_ANCESTOR_MAX <
+/* Room that every later text finds, whatever the earlier ones took; names of watch and rule and its reason come last. */
+enum { COMM_MAX = 64, RULE_TEXTS_MAX = 3 * NAME_MAX_LEN + 1024 + 16 };
+_Static_assert(2 * RECORD_NAME_MAX + COMM_MAX + UNIT_MAX + RECORD_ANCESTORS_MAX * RECORD_ANCESTOR_MAX + RULE_TEXTS_MAX <
                    sizeof(((struct report *)0)->bytes),
                "everything fits at its longest");
 
 static struct record_text put(struct report *r, const char *text, size_t len)
 {
-    struct record_text t = {.at = (uint16_t)r->used, .len = (uint16_t)len};
-    memcpy(r->bytes + r->used, text, len);
-    r->used += len;
-    return t;
+    return record_put(&r->record, sizeof *r, text, len);
 }
 
 static void put_program(struct report *r, const struct subjects *subjects, struct inquiry *q)
@@ -82,8 +79,7 @@ static void put_ancestor(void *ctx, int32_t pid, const struct process *p)
 void report_gather(struct report *r, struct subjects *subjects, struct inquiry *q, const struct object_finder *finder,
                    struct thing *thing)
 {
-    memset(&r->record, 0, sizeof r->record);
-    r->used = 0;
+    record_begin(&r->record, RECORD_ACCESS, finder->policy);
     subject_gather(subjects, q, ATTR_EXE | ATTR_LOGINUID | ATTR_UNIT);
     put_program(r, subjects, q);
     put_identity(r, q);
@@ -96,12 +92,4 @@ void report_gather(struct report *r, struct subjects *subjects, struct inquiry *
     rec->object_minor = thing->id.minor;
     rec->object_ino = thing->id.ino;
     rec->path = put(r, path, object_display_name(finder, thing, path, sizeof path));
-}
-
-void report_finish(struct report *r)
-{
-    size_t size = sizeof r->record + r->used;
-    size_t whole = (size + 7) & ~(size_t)7;
-    memset(r->bytes + r->used, 0, whole - size);
-    r->record.size = (uint32_t)whole;
 }

@@ -3,21 +3,17 @@
 #ifndef FILEWARD_JUDGE_REPORT_H
 #define FILEWARD_JUDGE_REPORT_H
 
-#include "fileward/record.h"
+#include "base/record.h"
 #include "judge/object.h"
 #include "judge/subject.h"
 
 struct report {
     struct record record;
     char bytes[RECORD_BYTES_MAX - sizeof(struct record)];
-    size_t used;
 };
 
-/* Fills everything that names subject and object. */
+/* Fills everything that names subject and object; record_end() is still to come. */
 void report_gather(struct report *r, struct subjects *subjects, struct inquiry *inquiry,
                    const struct object_finder *finder, struct thing *thing);
-
-/* Sets record.size. Call last, before ring_push(). */
-void report_finish(struct report *r);
 
 #endif

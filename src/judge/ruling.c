@@ -54,7 +54,7 @@ static void name_alike(const struct judge *j, const struct question *q, const st
     if (same_rule && !deny)
         return;
     enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
-    bool crowd = ruling_is_late(j, q) || j->n_deferred >= FEW || j->source[q->watch].backlog > 0;
+    bool crowd = ruling_is_late(j, q) || j->n_deferred >= FEW || j->source[q->gate].backlog > 0;
     o->not_yet = intent == INTENT_NOT_YET && deny && !crowd;
     if (intent == INTENT_NOT_YET)
         return;

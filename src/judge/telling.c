@@ -5,18 +5,18 @@
 static void tell_repeat(void *ctx, const struct fold_key *key, uint64_t first_seq, uint64_t count)
 {
     struct judge *j = ctx;
-    struct record r = {.size = sizeof r,
-                       .kind = RECORD_REPEAT,
-                       .time_ns = clock_wall(),
-                       .watch = key->watch,
-                       .rule = key->rule,
-                       .op = key->op,
-                       .decision = key->decision,
-                       .verdict = key->verdict,
-                       .mode = key->mode,
-                       .count = count,
-                       .of_seq = first_seq};
-    ring_push(j->is.ring, &r);
+    struct record_note n;
+    record_begin(&n.record, RECORD_REPEAT, j->is.policy);
+    record_name_watch(&n.record, sizeof n, j->is.policy, key->watch);
+    record_name_rule(&n.record, sizeof n, j->is.policy, key->watch, key->rule);
+    n.record.op = key->op;
+    n.record.decision = key->decision;
+    n.record.verdict = key->verdict;
+    n.record.mode = key->mode;
+    n.record.count = count;
+    n.record.of_seq = first_seq;
+    record_end(&n.record);
+    ring_push(j->is.ring, &n.record);
 }
 
 static struct fold_key key_of(struct judge *j, const struct question *q, const struct outcome *o, enum action verdict)
@@ -51,8 +51,9 @@ static void finish_record(struct judge *j, const struct question *q, const struc
     struct record *r = &j->report.record;
     r->kind = o->reason == REASON_TIMEOUT ? RECORD_TIMEOUT : RECORD_ACCESS;
     r->time_ns = clock_wall();
-    r->watch = q->watch;
-    r->rule = o->decision.rule;
+    record_name_watch(r, sizeof j->report, j->is.policy, q->watch);
+    if (o->reason != REASON_TIMEOUT)
+        record_name_rule(r, sizeof j->report, j->is.policy, q->watch, o->decision.rule);
     r->op = (uint8_t)o->op;
     r->decision = (uint8_t)o->decision.action;
     r->verdict = (uint8_t)verdict;
@@ -63,7 +64,7 @@ static void finish_record(struct judge *j, const struct question *q, const struc
         r->pid = q->tid;
     r->latency_ns = (uint64_t)latency;
     r->count = 1;
-    report_finish(&j->report);
+    record_end(r);
     ring_push(j->is.ring, r);
 }
 
@@ -115,19 +116,17 @@ static void tell_released(struct judge *j, bool final)
             continue;
         enum action on_timeout = j->is.policy->watches[i].on_timeout;
         const struct gate *gate = &j->is.gates[i];
-        struct record r = {
-            .size = sizeof r,
-            .kind = RECORD_TIMEOUT,
-            .time_ns = clock_wall(),
-            .watch = i,
-            .rule = RULE_DEFAULT,
-            .op = OP_ANY,
-            .decision = (uint8_t)on_timeout,
-            .verdict = (uint8_t)answer_verdict(gate, on_timeout == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE),
-            .mode = (uint8_t)gate->mode,
-            .reason = REASON_TIMEOUT,
-            .count = s->released};
-        ring_push(j->is.ring, &r);
+        struct record_note n;
+        record_begin(&n.record, RECORD_TIMEOUT, j->is.policy);
+        record_name_watch(&n.record, sizeof n, j->is.policy, i);
+        n.record.op = OP_ANY;
+        n.record.decision = (uint8_t)on_timeout;
+        n.record.verdict = (uint8_t)answer_verdict(gate, on_timeout == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE);
+        n.record.mode = (uint8_t)gate->mode;
+        n.record.reason = REASON_TIMEOUT;
+        n.record.count = s->released;
+        record_end(&n.record);
+        ring_push(j->is.ring, &n.record);
         s->released = 0;
         s->released_told = clock_now();
     }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "base/own.h"
 #include "base/process.h"
 #include "base/sandbox.h"
@@ -25,20 +26,41 @@
 
 enum { RING_BYTES_JUDGE = 1 << 21, RING_BYTES = 1 << 18, KILL_WAIT_MS = 50 };
 
-static const enum role role_of[SEAT_COUNT] = {
-    [SEAT_HERALD] = ROLE_HERALD, [SEAT_JUDGE] = ROLE_JUDGE, [SEAT_SPARE] = ROLE_JUDGE, [SEAT_SCOUT] = ROLE_SCOUT};
+static const enum role role_of[SEAT_COUNT] = {[SEAT_HERALD] = ROLE_HERALD,
+                                              [SEAT_JUDGE] = ROLE_JUDGE,
+                                              [SEAT_SPARE] = ROLE_JUDGE,
+                                              [SEAT_SCOUT] = ROLE_SCOUT,
+                                              [SEAT_READER] = ROLE_KEEPER};
 
-int family_prepare(struct family *f)
+int estate_prepare(struct estate *e)
 {
+    static const size_t bytes[ROLE_COUNT] = {
+        [ROLE_KEEPER] = RING_BYTES, [ROLE_JUDGE] = RING_BYTES_JUDGE, [ROLE_SCOUT] = RING_BYTES};
+    bool ok = pipe2(e->alive, O_CLOEXEC) == 0;
+    if (!e->reg)
+        e->reg = reg_create(&e->reg_fd);
+    for (int i = 0; i < ROLE_COUNT; i++)
+        if (bytes[i] && !e->rings[i].m)
+            ok = ring_create(&e->rings[i], (enum role)i, bytes[i]) == 0 && ok;
+    if (ok && e->reg)
+        return 0;
+    fprintf(stderr, "fileward: cannot make shared memory: %s\n", strerror(errno));
+    return -1;
+}
+
+int family_prepare(struct family *f, struct estate *e, const struct policy *p)
+{
+    *f = (struct family){.estate = e, .policy = p, .board_fd = -1};
+    for (int i = 0; i < SEAT_COUNT; i++)
+        f->seat[i] = (struct child){.role = role_of[i], .pidfd = -1, .control = -1};
+    if (!p)
+        return 0;
     CLEAN_FD int fd = memfd_create("fileward-board", MFD_CLOEXEC);
-    size_t size = board_size(f->policy);
+    size_t size = board_size(p);
     void *board = MAP_FAILED;
     if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
         board = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    f->reg = reg_create();
-    if (board == MAP_FAILED || !f->reg || ring_create(&f->rings[ROLE_KEEPER], ROLE_KEEPER, RING_BYTES) < 0 ||
-        ring_create(&f->rings[ROLE_JUDGE], ROLE_JUDGE, RING_BYTES_JUDGE) < 0 ||
-        ring_create(&f->rings[ROLE_SCOUT], ROLE_SCOUT, RING_BYTES) < 0 || pipe2(f->alive, O_CLOEXEC) < 0) {
+    if (board == MAP_FAILED) {
         fprintf(stderr, "fileward: cannot make shared memory: %s\n", strerror(errno));
         return -1;
     }
@@ -47,9 +69,27 @@ int family_prepare(struct family *f)
     f->board->started_ns = clock_wall();
     for (int i = 0; i < HELD_MAX; i++)
         atomic_store(&f->board->held[i].fd, -1);
-    for (int i = 0; i < SEAT_COUNT; i++)
-        f->seat[i] = (struct child){.role = role_of[i], .pidfd = -1, .control = -1};
     return 0;
+}
+
+static bool has_group(const struct family *f, int fd)
+{
+    for (int i = 0; f && i < f->n_gates; i++)
+        if (f->gates[i].fd == fd)
+            return true;
+    return false;
+}
+
+void family_dissolve(struct family *f, const struct family *heir)
+{
+    for (int i = 0; i < f->n_gates; i++)
+        if (!has_group(heir, f->gates[i].fd))
+            close(f->gates[i].fd);
+    if (f->board) {
+        munmap(f->board, board_size(f->policy));
+        close(f->board_fd);
+    }
+    *f = (struct family){.board_fd = -1};
 }
 
 /* --- on the child's side of the fork ---------------------------------------------------------------------------- */
@@ -77,37 +117,47 @@ static void keep_only_these(int *fds, size_t n)
 /* Who reads every secret has no way to say it to anyone, standard error included. */
 static void mute(const struct family *f)
 {
-    dup3(f->files.null, STDIN_FILENO, 0);
-    dup3(f->files.null, STDOUT_FILENO, 0);
+    dup3(f->estate->files.null, STDIN_FILENO, 0);
+    dup3(f->estate->files.null, STDOUT_FILENO, 0);
 #ifndef FILEWARD_ASAN
-    dup3(f->files.null, STDERR_FILENO, 0);
+    dup3(f->estate->files.null, STDERR_FILENO, 0);
 #endif
 }
 
 static void confine(struct family *f, enum role role)
 {
     const struct settings *s = &f->policy->settings;
-    if (sandbox_enter(role, s->uid, s->gid, f->files.log_dir) < 0)
+    if (sandbox_enter(role, s->uid, s->gid, f->estate->files.log_dir) < 0)
         _exit(EXIT_FAILURE);
     mute(f);
 }
 
 static void be_judge(struct family *f, int control)
 {
-    ring_close(&f->rings[ROLE_KEEPER]);
-    ring_close(&f->rings[ROLE_SCOUT]);
-    int keep[WATCHES_MAX + 16] = {
-        0, 1, 2, control, f->alive[1], f->files.lock, f->files.null, f->rings[ROLE_JUDGE].wake_fd};
+    struct estate *e = f->estate;
+    /* Of the other rings and the register only the descriptors: should the keeper die, the next one takes them from us. */
+    ring_hide(&e->rings[ROLE_KEEPER]);
+    ring_hide(&e->rings[ROLE_SCOUT]);
+    int keep[GATES_MAX + 2 * ROLE_COUNT + 16] = {0,        1, 2, control, e->alive[1], e->files.lock, e->files.null,
+                                                 e->reg_fd};
     size_t n = 8;
-    for (int i = 0; i < f->policy->n_watches; i++)
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        if (!e->rings[i].m)
+            continue;
+        keep[n++] = e->rings[i].memory_fd;
+        keep[n++] = e->rings[i].wake_fd;
+    }
+    for (int i = 0; i < f->n_gates; i++)
         keep[n++] = f->gates[i].fd;
     keep_only_these(keep, n);
     struct judge *j = judge_prepare(&(struct judge_setup){.policy = f->policy,
                                                           .gates = f->gates,
+                                                          .n_gates = f->n_gates,
                                                           .board = f->board,
-                                                          .reg = f->reg,
-                                                          .ring = &f->rings[ROLE_JUDGE],
-                                                          .lock_fd = f->files.lock,
+                                                          .reg = e->reg,
+                                                          .ring = &e->rings[ROLE_JUDGE],
+                                                          .lock_fd = e->files.lock,
+                                                          .ledger = e->ledger,
                                                           .control_fd = control});
     if (!j)
         _exit(EXIT_FAILURE);
@@ -117,21 +167,25 @@ static void be_judge(struct family *f, int control)
 
 static void be_scout(struct family *f, int control)
 {
-    ring_close(&f->rings[ROLE_KEEPER]);
-    ring_close(&f->rings[ROLE_JUDGE]);
-    int keep[WATCHES_MAX + 16] = {0, 1, 2, control, f->alive[0], f->files.null, f->rings[ROLE_SCOUT].wake_fd};
-    size_t n = 7;
+    struct estate *e = f->estate;
+    ring_hide(&e->rings[ROLE_KEEPER]);
+    ring_hide(&e->rings[ROLE_JUDGE]);
+    int end = loop_end_fd();
+    int keep[WATCHES_MAX + 16] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd};
+    size_t n = 8;
     for (int i = 0; i < f->policy->n_watches; i++)
         keep[n++] = f->gates[i].fd;
     keep_only_these(keep, n);
+    ledger_close(e->ledger);
     setpriority(PRIO_PROCESS, 0, 0);
     confine(f, ROLE_SCOUT);
     scout_run(&(struct scout_setup){.policy = f->policy,
                                     .gates = f->gates,
                                     .board = f->board,
-                                    .reg = f->reg,
-                                    .ring = &f->rings[ROLE_SCOUT],
-                                    .alive_fd = f->alive[0],
+                                    .reg = e->reg,
+                                    .ring = &e->rings[ROLE_SCOUT],
+                                    .alive_fd = e->alive[0],
+                                    .end_fd = end,
                                     .control_fd = control});
 }
 
@@ -158,33 +212,34 @@ static void be_herald(struct family *f, int control)
                   1,
                   2,
                   control,
-                  f->alive[0],
-                  f->files.null,
+                  f->estate->alive[0],
+                  f->estate->files.null,
                   f->board_fd,
-                  f->files.log,
-                  f->files.log_dir,
-                  f->files.http,
-                  f->files.socket,
-                  f->files.journal,
-                  f->rings[ROLE_KEEPER].wake_fd,
-                  f->rings[ROLE_JUDGE].wake_fd,
-                  f->rings[ROLE_SCOUT].wake_fd};
+                  f->estate->files.log,
+                  f->estate->files.log_dir,
+                  f->estate->files.http,
+                  f->estate->files.socket,
+                  f->estate->files.journal,
+                  f->estate->rings[ROLE_KEEPER].wake_fd,
+                  f->estate->rings[ROLE_JUDGE].wake_fd,
+                  f->estate->rings[ROLE_SCOUT].wake_fd};
     keep_only_these(keep, sizeof keep / sizeof *keep);
     setpriority(PRIO_PROCESS, 0, 0);
     only_read_board(f);
-    reg_close(f->reg); /* names of guarded files are not its business */
+    ledger_close(f->estate->ledger);
+    reg_close(f->estate->reg); /* names of guarded files are not its business */
     struct herald *h = herald_prepare(&(struct herald_setup){.policy = f->policy,
                                                              .board = f->board,
-                                                             .rings = {[ROLE_KEEPER] = &f->rings[ROLE_KEEPER],
-                                                                       [ROLE_JUDGE] = &f->rings[ROLE_JUDGE],
-                                                                       [ROLE_SCOUT] = &f->rings[ROLE_SCOUT]},
-                                                             .log_fd = f->files.log,
-                                                             .log_dir_fd = f->files.log_dir,
-                                                             .log_name = f->files.log_name,
-                                                             .http_fd = f->files.http,
-                                                             .socket_fd = f->files.socket,
-                                                             .journal_fd = f->files.journal,
-                                                             .alive_fd = f->alive[0],
+                                                             .rings = {[ROLE_KEEPER] = &f->estate->rings[ROLE_KEEPER],
+                                                                       [ROLE_JUDGE] = &f->estate->rings[ROLE_JUDGE],
+                                                                       [ROLE_SCOUT] = &f->estate->rings[ROLE_SCOUT]},
+                                                             .log_fd = f->estate->files.log,
+                                                             .log_dir_fd = f->estate->files.log_dir,
+                                                             .log_name = f->estate->files.log_name,
+                                                             .http_fd = f->estate->files.http,
+                                                             .socket_fd = f->estate->files.socket,
+                                                             .journal_fd = f->estate->files.journal,
+                                                             .alive_fd = f->estate->alive[0],
                                                              .control_fd = control});
     if (!h)
         _exit(EXIT_FAILURE);
@@ -215,13 +270,52 @@ static void be(struct family *f, enum seat seat, int control)
 
 /* --- on the keeper's side --------------------------------------------------------------------------------------- */
 
-static void write_on_board(struct family *f, enum seat seat)
+static void write_kin(struct board_kin *kin, const struct child *c)
 {
-    struct board_kin *kin = &f->board->family[seat];
-    const struct child *c = &f->seat[seat];
     atomic_store(&kin->pid, 0); /* never a new number with an old identity */
     atomic_store(&kin->id, c->pid ? process_identity(c->pidfd, c->pid) : 0);
     atomic_store(&kin->pid, c->pid);
+}
+
+/* On the board for the judge, who lets the family through; in the ledger for a later keeper. */
+static void write_on_board(struct family *f, enum seat seat)
+{
+    if (f->board)
+        write_kin(&f->board->family[seat], &f->seat[seat]);
+    if (f->estate->ledger && f->board && f->board->entered)
+        write_kin(&f->estate->ledger->family[seat], &f->seat[seat]);
+}
+
+void family_enter(struct family *f)
+{
+    const struct estate *e = f->estate;
+    struct ledger_page page = {.reg = e->reg_fd, .http = e->files.http, .next_number = e->next_number};
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        page.ring_memory[i] = e->rings[i].m ? e->rings[i].memory_fd : -1;
+        page.ring_wake[i] = e->rings[i].m ? e->rings[i].wake_fd : -1;
+    }
+    for (int i = 0; i < f->n_gates; i++) {
+        const struct gate *g = &f->gates[i];
+        struct ledger_gate *l = &page.gate[page.n_gates++];
+        *l = (struct ledger_gate){
+            .mode = (uint8_t)g->mode, .on_timeout = (uint8_t)g->on_timeout, .fd = g->fd, .number = (uint32_t)g->number};
+        memcpy(l->watch, g->watch, sizeof l->watch);
+    }
+    ledger_put(e->ledger, &page);
+    f->board->entered = 1;
+    for (int i = 0; i < SEAT_COUNT; i++)
+        write_on_board(f, (enum seat)i);
+}
+
+void family_seat(struct family *f, enum seat seat, pid_t pid, int control)
+{
+    struct child *c = &f->seat[seat];
+    c->pid = pid;
+    c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    c->control = control;
+    c->ready = false;
+    c->born_ns = c->heard_ns = clock_now();
+    write_on_board(f, seat);
 }
 
 bool family_fork(struct family *f, enum seat seat)
@@ -240,44 +334,31 @@ bool family_fork(struct family *f, enum seat seat)
         be(f, seat, theirs);
         _exit(EXIT_SUCCESS);
     }
-    struct child *c = &f->seat[seat];
-    c->pid = pid;
-    c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    c->control = STEAL_FD(ours);
-    c->ready = false;
-    c->born_ns = clock_now();
-    write_on_board(f, seat);
+    family_seat(f, seat, pid, STEAL_FD(ours));
     return true;
 }
 
 void family_hear(struct family *f, enum seat seat)
 {
-    char word;
-    if (read(f->seat[seat].control, &word, 1) == 1 && word == 'r')
-        f->seat[seat].ready = true;
-}
-
-bool family_wait_ready(struct family *f, enum seat seat, int ms)
-{
-    int64_t until = clock_now() + ms * NS_PER_MS;
     struct child *c = &f->seat[seat];
-    while (!c->ready) {
-        int64_t left = (until - clock_now()) / NS_PER_MS;
-        struct pollfd p[] = {{.fd = c->control, .events = POLLIN}, {.fd = c->pidfd, .events = POLLIN}};
-        if (left <= 0 || (poll(p, 2, (int)left) < 0 && errno != EINTR))
-            return false;
-        if (p[0].revents & POLLIN)
-            family_hear(f, seat);
-        if (!c->ready && (p[0].revents & POLLHUP || p[1].revents))
-            return false;
-    }
-    return true;
+    char words[64];
+    ssize_t n = c->control < 0 ? 0 : recv(c->control, words, sizeof words, MSG_DONTWAIT);
+    if (n <= 0)
+        return;
+    c->heard_ns = clock_now();
+    c->ready |= memchr(words, 'r', (size_t)n) != NULL;
 }
 
 void family_say(struct family *f, enum seat seat, char word)
 {
     if (f->seat[seat].pid)
         (void)!send(f->seat[seat].control, &word, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void family_dismiss(struct family *f, enum seat seat)
+{
+    if (f->seat[seat].pid)
+        syscall(SYS_pidfd_send_signal, f->seat[seat].pidfd, SIGTERM, NULL, 0);
 }
 
 static void empty(struct family *f, enum seat seat)
@@ -293,17 +374,25 @@ static void empty(struct family *f, enum seat seat)
     write_on_board(f, seat);
 }
 
+/* One that a dead keeper forked is not ours to wait for: its pidfd tells its end. */
+static bool has_ended(const struct child *c, int *status)
+{
+    struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+    pid_t waited = waitpid(c->pid, status, WNOHANG);
+    return waited == c->pid || (waited < 0 && errno == ECHILD && poll(&p, 1, 0) == 1);
+}
+
 bool family_reap(struct family *f, enum seat seat, int ms, int *how)
 {
     struct child *c = &f->seat[seat];
     int status = 0;
     if (!c->pid)
         return true;
-    struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
-    if (waitpid(c->pid, &status, WNOHANG) != c->pid) {
+    if (!has_ended(c, &status)) {
+        struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
         if (ms > 0)
             poll(&p, 1, ms);
-        if (waitpid(c->pid, &status, WNOHANG) != c->pid)
+        if (!has_ended(c, &status))
             return false;
     }
     if (how)
@@ -312,31 +401,30 @@ bool family_reap(struct family *f, enum seat seat, int ms, int *how)
     return true;
 }
 
-enum { STRAYS = sizeof((struct family *)0)->stray / sizeof(pid_t) };
-
 void family_kill(struct family *f, enum seat seat)
 {
     pid_t pid = f->seat[seat].pid;
+    struct estate *e = f->estate;
     if (!pid)
         return;
-    kill(pid, SIGKILL);
+    syscall(SYS_pidfd_send_signal, f->seat[seat].pidfd, SIGKILL, NULL, 0);
     if (family_reap(f, seat, KILL_WAIT_MS, NULL))
         return;
-    for (int i = 0; i < STRAYS; i++)
-        if (!f->stray[i]) {
-            f->stray[i] = pid;
+    for (size_t i = 0; i < sizeof e->stray / sizeof *e->stray; i++)
+        if (!e->stray[i]) {
+            e->stray[i] = pid;
             break;
         }
     empty(f, seat);
 }
 
-int family_reap_strays(struct family *f)
+int estate_reap_strays(struct estate *e)
 {
     int alive = 0;
-    for (int i = 0; i < STRAYS; i++) {
-        if (f->stray[i] && waitpid(f->stray[i], NULL, WNOHANG) != 0)
-            f->stray[i] = 0;
-        alive += f->stray[i] != 0;
+    for (size_t i = 0; i < sizeof e->stray / sizeof *e->stray; i++) {
+        if (e->stray[i] && waitpid(e->stray[i], NULL, WNOHANG) != 0)
+            e->stray[i] = 0;
+        alive += e->stray[i] != 0;
     }
     return alive;
 }

@@ -1,4 +1,5 @@
-/* The keeper's children: forking, watching, replacing. */
+/* The keeper's children: forking, watching, replacing. A family is those who serve one policy; a reload makes another, and
+ * what outlives it is the estate. */
 #ifndef FILEWARD_KEEPER_FAMILY_H
 #define FILEWARD_KEEPER_FAMILY_H
 
@@ -6,13 +7,15 @@
 #include <sys/types.h>
 
 #include "base/answer.h"
+#include "base/ledger.h"
 #include "base/register.h"
 #include "base/ring.h"
 #include "fileward/board.h"
 #include "keeper/files.h"
 
-/* The children that are kept alive. Two judges: one reads, the other waits to take its place. */
-enum seat { SEAT_HERALD, SEAT_JUDGE, SEAT_SPARE, SEAT_SCOUT, SEAT_COUNT };
+/* The children. Two judges: one reads, the other waits to take its place. The reader reads a policy and ends. */
+enum seat { SEAT_HERALD, SEAT_JUDGE, SEAT_SPARE, SEAT_SCOUT, SEAT_READER, SEAT_COUNT };
+_Static_assert((int)SEAT_COUNT == (int)FAMILY_MAX, "each has its line on the board");
 
 struct child {
     enum role role;
@@ -20,50 +23,71 @@ struct child {
     int pidfd, control;
     bool ready;
     int64_t born_ns;
+    int64_t heard_ns; /* when it last said something */
     int64_t retry_ns; /* when an empty seat may be filled again */
     int64_t delay_ns; /* how long the next retry waits */
 };
 
-/* What the roles share, made once before the first of them is forked. */
-struct family {
-    const struct policy *policy;
-    struct gate gates[WATCHES_MAX];
-    struct board *board;
-    int board_fd;
+/* What one family leaves to the next, and a dead keeper's judge to the next keeper. */
+struct estate {
     struct reg *reg;
+    int reg_fd;
     struct ring rings[ROLE_COUNT]; /* of keeper, judge and scout */
     struct files files;
-    int alive[2]; /* pipe: keeper and judges hold the write end, scout and herald the read end */
-    struct child seat[SEAT_COUNT];
-    pid_t stray[16]; /* killed, not ended yet; 0: free */
+    struct ledger *ledger;
+    unsigned next_number; /* of a watch in the register */
+    int alive[2];         /* pipe: keeper and judges hold the write end, scout and herald the read end */
+    pid_t stray[32];      /* killed, not ended yet; 0: free */
 };
 
-/* Makes the shared memory. 0, or -1 after a message. */
-int family_prepare(struct family *f);
+struct family {
+    struct estate *estate;
+    const struct policy *policy; /* NULL: that of a dead keeper is not known */
+    struct gate gates[GATES_MAX];
+    int n_gates; /* of the policy's watches, then of those that it dropped */
+    struct board *board;
+    int board_fd;
+    struct child seat[SEAT_COUNT];
+};
+
+/* Makes the shared memory that an estate has not inherited. 0, or -1 after a message. */
+int estate_prepare(struct estate *e);
+
+/* A family of nobody yet; `board` is made. 0, or -1 after a message. */
+int family_prepare(struct family *f, struct estate *e, const struct policy *p);
+
+/* Takes its board and closes the groups that `heir` (or nobody: NULL) does not have. All seats must be empty. */
+void family_dissolve(struct family *f, const struct family *heir);
 
 /* Forks a child into an empty seat and writes it on the board. False if it could not be forked. */
 bool family_fork(struct family *f, enum seat seat);
 
-/* Waits until the child says that it is ready, at most `ms`. */
-bool family_wait_ready(struct family *f, enum seat seat, int ms);
+/* Makes a child of `pid`, which was just forked by this process, sit down. */
+void family_seat(struct family *f, enum seat seat, pid_t pid, int control);
 
-/* Reads what a child says; marks it ready. */
+/* Reads what a child says; notes that it is ready, and when it spoke. */
 void family_hear(struct family *f, enum seat seat);
 
-/* Sends a word ('g', 'q', 'r'). */
+/* Sends a word ('g', 'd', 'r'). */
 void family_say(struct family *f, enum seat seat, char word);
 
+/* Tells a child to end what it does and leave. */
+void family_dismiss(struct family *f, enum seat seat);
+
 /* Waits at most `ms` for the child's end and empties its seat; true if it has ended. `how` (if not NULL) receives its
- * wait status. */
+ * wait status, 0 if it was not our child. */
 bool family_reap(struct family *f, enum seat seat, int ms, int *how);
 
 /* Kills and waits a bounded time: a process inside the kernel may not die. Empties the seat in any case. */
 void family_kill(struct family *f, enum seat seat);
 
 /* Reaps what was killed earlier and has ended since. Returns how many still live. */
-int family_reap_strays(struct family *f);
+int estate_reap_strays(struct estate *e);
 
 /* Moves the spare to the judge's seat and lets it read. False if there is none. */
 bool family_promote(struct family *f);
+
+/* Writes into the ledger what a later keeper must know of this family. */
+void family_enter(struct family *f);
 
 #endif

@@ -59,28 +59,46 @@ static int open_log(const struct settings *s, struct files *f)
     return 0;
 }
 
-static int open_lock(const struct settings *s, struct files *f)
+/* The lock is ours, or somebody's who runs already. */
+static int take_lock(struct files *f)
 {
+    pid_t keeper = lock_holder(f->lock, LOCK_KEEPER);
+    if (!keeper && lock_take(f->lock, LOCK_KEEPER)) {
+        f->judge = lock_holder(f->lock, LOCK_JUDGE);
+        return 0;
+    }
+    fprintf(stderr,
+            "fileward: it runs already (process %d): `fileward reload` makes it read its policy again, `fileward stop` "
+            "ends it; a second one needs another `socket`\n",
+            keeper);
+    return -1;
+}
+
+static const char usual_gate[] = "/run/fileward/gate";
+
+int files_take_usual_gate(struct files *f)
+{
+    f->lock = open(usual_gate, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    return f->lock < 0 ? 0 : take_lock(f);
+}
+
+int files_take_gate(const struct policy *p, struct files *f)
+{
+    const struct settings *s = &p->settings;
     const char *name;
+    struct stat ours, theirs;
     CLEAN_FD int dir = open_directory(s->socket, 0, s->gid, 0755, &name);
     if (dir < 0)
         return -1;
+    if (f->lock >= 0 && fstat(f->lock, &ours) == 0 && fstatat(dir, "gate", &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
+        ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+        return 0; /* taken already; to close another descriptor of it would give the lock away */
+    if (f->lock >= 0)
+        close(f->lock);
     f->lock = openat(dir, "gate", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (f->lock < 0)
         return failed("cannot make the lock beside", s->socket);
-    pid_t keeper = lock_holder(f->lock, LOCK_KEEPER), judge = lock_holder(f->lock, LOCK_JUDGE);
-    if (keeper)
-        fprintf(stderr,
-                "fileward: it runs already (process %d); stop that one first, or give this one another `socket`\n",
-                keeper);
-    else if (judge)
-        fprintf(stderr,
-                "fileward: the judge of an earlier run still guards (process %d), its keeper is gone; end it "
-                "with `kill -9 %d`, then start again\n",
-                judge, judge);
-    if (keeper || judge)
-        return -1;
-    return lock_take(f->lock, LOCK_KEEPER) ? 0 : failed("cannot take the lock beside", s->socket);
+    return take_lock(f);
 }
 
 static int open_socket(const struct settings *s, struct files *f)
@@ -130,11 +148,19 @@ static socklen_t parse_address(const char *text, struct sockaddr_storage *out)
 
 static int open_http(const struct settings *s, struct files *f)
 {
-    struct sockaddr_storage a = {0};
-    f->http = -1;
+    struct sockaddr_storage a = {0}, had = {0};
+    socklen_t had_len = sizeof had;
+    CLEAN_FD int inherited = STEAL_FD(f->http);
     if (!s->listen)
         return 0;
     socklen_t len = parse_address(s->listen, &a);
+    if (inherited >= 0 && len > 0 && getsockname(inherited, (struct sockaddr *)&had, &had_len) == 0 && had_len == len &&
+        memcmp(&a, &had, len) == 0) {
+        f->http = STEAL_FD(inherited);
+        return 0;
+    }
+    if (inherited >= 0) /* another address, or perhaps the same one of a port that must be free first */
+        close(STEAL_FD(inherited));
     f->http = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (len == 0 || f->http < 0)
         return failed("cannot use the address", s->listen);
@@ -171,7 +197,7 @@ int files_open(const struct policy *p, struct files *f)
     f->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (f->null < 0)
         return failed("cannot open", "/dev/null");
-    if (open_lock(s, f) < 0 || open_log(s, f) < 0 || open_socket(s, f) < 0 || open_http(s, f) < 0)
+    if (open_log(s, f) < 0 || open_socket(s, f) < 0 || open_http(s, f) < 0)
         return -1;
     return open_journal(s, f);
 }

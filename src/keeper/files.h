@@ -1,21 +1,31 @@
-/* What the keeper opens by name, all of it before it serves: log, sockets, lock. */
+/* What the keeper opens by name, all of it before it serves: log, sockets, the gate's file. */
 #ifndef FILEWARD_KEEPER_FILES_H
 #define FILEWARD_KEEPER_FILES_H
+
+#include <sys/types.h>
 
 #include "fileward/policy.h"
 
 struct files {
     int log, log_dir; /* the log, appended to; its directory */
     const char *log_name;
-    int http;    /* listening, or -1 */
+    int http;    /* listening, or -1; before files_open(): that of a dead keeper's herald, or -1 */
     int socket;  /* listening local socket */
     int journal; /* connected to journald, or -1 */
-    int lock;    /* the gate's lock file, base/lock.h */
+    int lock;    /* the gate's file, base/lock.h and base/ledger.h; -1 until it is taken */
+    pid_t judge; /* of a dead keeper, who serves behind that gate; 0: nobody */
     int null;    /* /dev/null */
     char socket_path[108];
 };
 
-/* Opens everything; makes missing directories. 0, or -1 after a message that says what to do. */
+/* Makes us the keeper of the usual gate (/run/fileward), if there is one: before the policy is read, because a judge that
+ * guards the policy lets nobody else at it. 0, or -1 after a message: somebody else is. */
+int files_take_usual_gate(struct files *f);
+
+/* Makes us the keeper of the policy's gate; makes its directory. 0, or -1 after a message. */
+int files_take_gate(const struct policy *p, struct files *f);
+
+/* Opens everything else; makes missing directories. 0, or -1 after a message that says what to do. */
 int files_open(const struct policy *p, struct files *f);
 
 /* Removes the names that would mislead after the end. */

@@ -10,6 +10,7 @@
 
 #include "fileward/board.h"
 
+enum { NOBODY = INT32_MAX /* a number that no event has */ };
 #define KERNEL_FAN_REPORT_FD_ERROR 0x2000 /* linux/fanotify.h, 6.13 */
 
 /* UNLIMITED_QUEUE: an overflow would let openers through unasked. NONBLOCK among the event flags: a lease on the object,
@@ -25,7 +26,7 @@ static int make_group(unsigned flags)
  * response. */
 static bool takes_errno(int fd)
 {
-    struct fanotify_response r = {.fd = 4095, .response = FAN_DENY | (uint32_t)EBUSY << 24};
+    struct fanotify_response r = {.fd = NOBODY, .response = FAN_DENY | (uint32_t)EBUSY << 24};
     return write(fd, &r, sizeof r) < 0 && errno == ENOENT;
 }
 
@@ -53,23 +54,85 @@ static int complain(void)
     return -1;
 }
 
-int groups_create(const struct policy *p, struct gate gates[WATCHES_MAX], uint32_t *features)
+static const struct gate *gate_named(const struct family *f, const char *watch)
 {
-    /* The best first; each missing one is tried without. */
-    static const unsigned kinds[] = {FAN_CLASS_PRE_CONTENT | KERNEL_FAN_REPORT_FD_ERROR,
-                                     FAN_CLASS_CONTENT | KERNEL_FAN_REPORT_FD_ERROR, FAN_CLASS_CONTENT};
-    size_t kind = 0;
-    for (int i = 0; i < p->n_watches; i++) {
-        int fd = -1;
-        while ((fd = make_group(kinds[kind])) < 0 && errno == EINVAL && kind < 2)
-            kind++;
-        if (fd < 0)
-            return complain();
-        gates[i] = (struct gate){.fd = fd, .mode = watch_mode(p, &p->watches[i]), .deny_errno = takes_errno(fd)};
-        *features |= gates[i].deny_errno ? FEATURE_DENY_ERRNO : 0u;
-        *features |= kinds[kind] & KERNEL_FAN_REPORT_FD_ERROR ? FEATURE_FD_ERROR : 0u;
+    for (int i = 0; f && i < f->n_gates; i++)
+        if (strcmp(f->gates[i].watch, watch) == 0)
+            return &f->gates[i];
+    return NULL;
+}
+
+/* The best first; each missing one is tried without. */
+static const unsigned kinds[] = {FAN_CLASS_PRE_CONTENT | KERNEL_FAN_REPORT_FD_ERROR,
+                                 FAN_CLASS_CONTENT | KERNEL_FAN_REPORT_FD_ERROR, FAN_CLASS_CONTENT};
+
+static int make_best_group(size_t *kind)
+{
+    int fd = -1;
+    while ((fd = make_group(kinds[*kind])) < 0 && errno == EINVAL && *kind < 2)
+        ++*kind;
+    return fd;
+}
+
+static bool is_inherited(const struct family *f, int fd, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (f->gates[i].fd == fd)
+            return true;
+    return false;
+}
+
+/* Watches that the policy has no more keep their groups until all else is marked. */
+static void keep_dropped(struct family *f, const struct family *before)
+{
+    for (int i = 0; before && i < before->n_gates && f->n_gates < GATES_MAX; i++) {
+        if (is_inherited(f, before->gates[i].fd, f->policy->n_watches))
+            continue;
+        struct gate *g = &f->gates[f->n_gates++];
+        *g = before->gates[i];
+        if (f->policy->settings.mode != MODE_ENFORCE)
+            g->mode = MODE_AUDIT;
     }
+}
+
+int groups_create(struct family *f, const struct family *before, uint32_t *features)
+{
+    const struct policy *p = f->policy;
+    size_t kind = 0;
+    int probe = make_best_group(&kind); /* which kind there is, also when all groups are inherited */
+    if (probe < 0)
+        return complain();
+    close(probe);
+    for (int i = 0; i < p->n_watches; i++) {
+        const struct watch *w = &p->watches[i];
+        const struct gate *known = gate_named(before, w->name);
+        struct gate *g = &f->gates[f->n_gates];
+        *g = (struct gate){.fd = known ? known->fd : make_best_group(&kind),
+                           .mode = watch_mode(p, w),
+                           .on_timeout = w->on_timeout,
+                           .number = known ? known->number : (int)f->estate->next_number++};
+        if (g->fd < 0)
+            return complain();
+        f->n_gates++;
+        snprintf(g->watch, sizeof g->watch, "%s", w->name);
+        g->deny_errno = takes_errno(g->fd);
+        *features |= g->deny_errno ? FEATURE_DENY_ERRNO : 0u;
+    }
+    *features |= kinds[kind] & KERNEL_FAN_REPORT_FD_ERROR ? FEATURE_FD_ERROR : 0u;
+    keep_dropped(f, before);
     return 0;
+}
+
+bool groups_check(struct gate *gate)
+{
+    struct fanotify_response nobody = {.fd = NOBODY, .response = FAN_DENY};
+    gate->deny_errno = takes_errno(gate->fd);
+    return write(gate->fd, &nobody, sizeof nobody) < 0 && errno == ENOENT;
+}
+
+void groups_unmark(const struct gate *gate)
+{
+    fanotify_mark(gate->fd, FAN_MARK_FLUSH, 0, AT_FDCWD, NULL);
 }
 
 unsigned groups_unread(const struct gate *gates, int n)

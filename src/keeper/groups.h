@@ -2,11 +2,19 @@
 #ifndef FILEWARD_KEEPER_GROUPS_H
 #define FILEWARD_KEEPER_GROUPS_H
 
-#include "base/answer.h"
+#include "keeper/family.h"
 
-/* Makes a group for each watch of the policy and notes what this kernel can do (enum feature bits: DENY_ERRNO,
- * FD_ERROR). 0, or -1 after a message that says what to do. */
-int groups_create(const struct policy *p, struct gate gates[WATCHES_MAX], uint32_t *features);
+/* Gives the family a group for each watch of its policy: that of the watch with this name in `before` (the family or the
+ * dead keeper's judge that serves now; NULL: nobody), with its marks and its number, or a new one. Groups of watches that
+ * the policy does not have come behind. Notes what this kernel can do (enum feature bits: DENY_ERRNO, FD_ERROR). 0, or -1
+ * after a message that says what to do; what was made is in f->gates all the same. */
+int groups_create(struct family *f, const struct family *before, uint32_t *features);
+
+/* Looks at a group that another process made: whether it is one, and what it can do. */
+bool groups_check(struct gate *gate);
+
+/* Takes away all marks of a group: from now on it is asked about nothing. */
+void groups_unmark(const struct gate *gate);
 
 /* Questions that nobody has read yet. */
 unsigned groups_unread(const struct gate *gates, int n);

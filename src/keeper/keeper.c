@@ -17,38 +17,46 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
-#include "base/load.h"
 #include "base/loop.h"
 #include "base/notify.h"
 #include "base/process.h"
 #include "base/sandbox.h"
+#include "keeper/change.h"
 #include "keeper/groups.h"
 #include "keeper/rescue.h"
 #include "keeper/say.h"
 
 enum {
-    READY_MS = 5000,
-    STOP_MS = 2000,
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 10000,
     LIVED_MS = 5000, /* a child that lived this long may come back at once */
+    HANGS_MS = 5000, /* one that says nothing for so long is stuck; a disk may keep the scout waiting for longer */
+    SCOUT_HANGS_MS = 30000,
 };
 
 struct keeper {
-    struct family family;
+    struct change change;
     struct loop loop;
-    struct rescue rescue;
     sigset_t signals;
-    int signal_fd, notify_fd;
-    bool announced;
+    int signal_fd;
+    int64_t watchdog_ns, fed_ns; /* how often the service manager wants to hear of us (0: never); when it last did */
+    bool leaving;                /* without ending anybody else */
 };
+
+static struct family *serving(const struct keeper *k)
+{
+    struct generation *g = k->change.serving;
+    return g && g->family.board ? &g->family : NULL;
+}
 
 static const char *seat_name(enum seat s)
 {
-    return s == SEAT_SPARE ? "spare judge"
-                           : role_name(s == SEAT_HERALD  ? ROLE_HERALD
-                                       : s == SEAT_SCOUT ? ROLE_SCOUT
-                                                         : ROLE_JUDGE);
+    static const char *const names[SEAT_COUNT] = {[SEAT_HERALD] = "herald",
+                                                  [SEAT_JUDGE] = "judge",
+                                                  [SEAT_SPARE] = "spare judge",
+                                                  [SEAT_SCOUT] = "scout",
+                                                  [SEAT_READER] = "reader"};
+    return names[s];
 }
 
 /* --- children that end ------------------------------------------------------------------------------------------ */
@@ -59,13 +67,6 @@ static void describe_end(int how, char *out, size_t size)
         snprintf(out, size, "was ended by signal %d (%s)", WTERMSIG(how), strsignal(WTERMSIG(how)));
     else
         snprintf(out, size, "ended with status %d", WEXITSTATUS(how));
-}
-
-/* Says what happened, if somebody listens: whoever reads our standard error may himself wait for a verdict. */
-static bool somebody_listens(void)
-{
-    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-    return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
 }
 
 static void complain(const char *why)
@@ -83,28 +84,66 @@ static void schedule_return(struct child *c, int64_t now)
     c->retry_ns = now + (lived ? 0 : c->delay_ns);
 }
 
+/* The first family is not complete, and one of it could not even begin: there is no use in trying again and again. */
+static bool give_up(struct keeper *k, const char *why)
+{
+    if (k->change.announced || k->change.inherited)
+        return false;
+    fprintf(stderr, "fileward: not started: %s\n", why);
+    k->change.failed = true;
+    return true;
+}
+
+static void on_death(struct keeper *k, enum seat seat, const char *why, bool was_ready, int64_t now)
+{
+    struct family *f = serving(k);
+    struct child *c = &f->seat[seat];
+    if (!was_ready && give_up(k, why))
+        return;
+    /* A judge that never got ready has read nothing: on_tick() stands in for it, and the seat waits its turn. */
+    if (seat == SEAT_JUDGE && was_ready)
+        rescue_replace_judge(&k->change.rescue, f, why);
+    else
+        atomic_fetch_add(&f->board->restarts[c->role], 1);
+    complain(why);
+    if (!c->pid && c->retry_ns <= now)
+        schedule_return(c, now);
+}
+
+/* All but the judge that serves, whose heartbeat is on the board and is watched by rescue_is_due(). */
+static bool hangs(const struct child *c, enum seat seat, int64_t now)
+{
+    int64_t most = (seat == SEAT_SCOUT ? SCOUT_HANGS_MS : HANGS_MS) * NS_PER_MS;
+    return seat != SEAT_JUDGE && now - c->heard_ns > most;
+}
+
+/* Herald and scout of the family before write into the same log and register: only when they have left. */
+static bool may_sit(const struct keeper *k, enum seat seat)
+{
+    const struct generation *before = k->change.leaving;
+    return !before || !before->family.seat[seat].pid;
+}
+
 static void look_after_child(struct keeper *k, enum seat seat, int64_t now)
 {
-    struct family *f = &k->family;
+    struct family *f = serving(k);
     struct child *c = &f->seat[seat];
     int how = 0;
+    char end[128], why[192];
     if (c->pid)
         family_hear(f, seat);
     bool was_ready = c->ready;
     if (c->pid && family_reap(f, seat, 0, &how)) {
-        char end[128], why[160];
         describe_end(how, end, sizeof end);
         snprintf(why, sizeof why, "the %s %s", seat_name(seat), end);
-        /* A judge that never got ready has read nothing: on_tick() stands in for it, and the seat waits its turn. */
-        if (seat == SEAT_JUDGE && was_ready)
-            rescue_replace_judge(f, why);
-        else
-            atomic_fetch_add(&f->board->restarts[c->role], 1);
-        complain(why);
-        if (!c->pid)
-            schedule_return(c, now);
+        on_death(k, seat, why, was_ready, now);
+    } else if (c->pid && hangs(c, seat, now)) {
+        snprintf(why, sizeof why, "the %s did not say anything for %d s", seat_name(seat),
+                 (int)((now - c->heard_ns) / NS_PER_S));
+        family_kill(f, seat);
+        on_death(k, seat, why, was_ready, now);
     }
-    if (c->pid || now < c->retry_ns)
+    if (c->pid || now < c->retry_ns || !may_sit(k, seat) || k->change.failed)
         return;
     if (!family_fork(f, seat))
         schedule_return(c, now);
@@ -115,12 +154,19 @@ static void look_after_child(struct keeper *k, enum seat seat, int64_t now)
 static void look_after_children(struct keeper *k)
 {
     int64_t now = clock_now();
-    for (int seat = 0; seat < SEAT_COUNT; seat++)
-        look_after_child(k, seat, now);
-    family_reap_strays(&k->family);
+    for (int seat = 0; serving(k) && seat < SEAT_READER; seat++)
+        look_after_child(k, (enum seat)seat, now);
+    estate_reap_strays(&k->change.estate);
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
+
+static void end_with(struct keeper *k, const char *why)
+{
+    if (serving(k))
+        say_stop(serving(k), why);
+    k->loop.stop = true;
+}
 
 static void on_signal(void *ctx, int fd, uint32_t events)
 {
@@ -129,55 +175,68 @@ static void on_signal(void *ctx, int fd, uint32_t events)
     struct signalfd_siginfo s;
     if (read(fd, &s, sizeof s) != (ssize_t)sizeof s)
         return;
-    if (s.ssi_signo == SIGCHLD) {
+    switch (s.ssi_signo) {
+    case SIGCHLD:
         look_after_children(k);
-    } else if (s.ssi_signo == SIGHUP) {
-        family_say(&k->family, SEAT_HERALD, 'r');
-    } else {
-        say_stop(&k->family, s.ssi_signo == SIGINT ? "interrupted from the terminal" : "told to stop (SIGTERM)");
-        k->loop.stop = true;
+        break;
+    case SIGHUP:
+        if (k->change.announced)
+            change_ask(&k->change);
+        break;
+    case SIGUSR1:
+        if (serving(k))
+            family_say(serving(k), SEAT_HERALD, 'r');
+        break;
+    case SIGUSR2:
+        k->leaving = k->change.announced && k->change.phase == PHASE_QUIET;
+        if (k->leaving)
+            end_with(k, "the keeper left (SIGUSR2); its judge guards until the next one comes");
+        break;
+    default:
+        end_with(k, s.ssi_signo == SIGINT ? "interrupted from the terminal" : "told to stop (SIGTERM)");
     }
+    k->loop.deadline = change_deadline(&k->change, clock_now());
 }
 
-/* Once, when the scout has marked everything. */
-static void announce(struct keeper *k)
+/* The service manager hears of us only while verdicts are being given. */
+static void feed_watchdog(struct keeper *k, int64_t now)
 {
-    struct family *f = &k->family;
-    const struct policy *p = f->policy;
-    uint64_t marks = 0;
-    if (k->announced || !atomic_load(&f->board->scanned))
+    struct family *f = serving(k);
+    if (!k->watchdog_ns || now - k->fed_ns < k->watchdog_ns / 4 || !f || atomic_load(&f->board->judge_stalled))
         return;
-    k->announced = true;
-    for (int i = 0; i < p->n_watches; i++)
-        marks += atomic_load(&f->board->watch[i].marks);
-    atomic_store(&f->board->state, BOARD_SERVING);
-    say_start(f, marks);
-    if (somebody_listens())
-        fprintf(stderr, "fileward: ready: %d watches, %d rules, %lu marks, mode %s\n", p->n_watches, p->n_rules,
-                (unsigned long)marks, mode_name(p->settings.mode == MODE_ENFORCE ? MODE_ENFORCE : MODE_AUDIT));
-    notify_send(k->notify_fd, "READY=1");
+    k->fed_ns = now;
+    notify_send(k->change.notify_fd, "WATCHDOG=1");
+}
+
+static void watch_over_judge(struct keeper *k, int64_t now)
+{
+    struct family *f = serving(k);
+    const struct child *seat = &f->seat[SEAT_JUDGE];
+    if (!seat->pid) {
+        rescue_stand_in(f);
+        if (now >= seat->retry_ns)
+            family_promote(f);
+    }
+    if (rescue_is_due(&k->change.rescue, f, now)) {
+        char why[128];
+        snprintf(why, sizeof why, "the judge did not move for %d ms while questions waited",
+                 f->policy->settings.timeout_ms / 2);
+        rescue_replace_judge(&k->change.rescue, f, why);
+        complain(why);
+    }
 }
 
 static void on_tick(void *ctx)
 {
     struct keeper *k = ctx;
-    struct family *f = &k->family;
     int64_t now = clock_now();
-    announce(k); /* should the first scout have died before it said so */
-    if (!f->seat[SEAT_JUDGE].pid) {
-        rescue_stand_in(f);
-        family_promote(f);
-    }
-    if (rescue_is_due(&k->rescue, f, now)) {
-        char why[128];
-        snprintf(why, sizeof why, "the judge did not move for %d ms while questions waited",
-                 f->policy->settings.timeout_ms / 2);
-        rescue_replace_judge(f, why);
-        k->rescue = (struct rescue){0};
-        complain(why);
-    }
+    if (serving(k))
+        watch_over_judge(k, now);
+    change_tick(&k->change, now);
     look_after_children(k); /* two that end together send one signal */
-    k->loop.deadline = now + f->policy->settings.timeout_ms * NS_PER_MS / 4;
+    feed_watchdog(k, now);
+    k->loop.stop |= k->change.failed;
+    k->loop.deadline = change_deadline(&k->change, now);
 }
 
 /* --- start ------------------------------------------------------------------------------------------------------ */
@@ -192,11 +251,10 @@ static void settle_libraries(void)
 
 static int prepare_signals(struct keeper *k)
 {
+    static const int heard[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
     sigemptyset(&k->signals);
-    sigaddset(&k->signals, SIGTERM);
-    sigaddset(&k->signals, SIGINT);
-    sigaddset(&k->signals, SIGHUP);
-    sigaddset(&k->signals, SIGCHLD);
+    for (size_t i = 0; i < sizeof heard / sizeof *heard; i++)
+        sigaddset(&k->signals, heard[i]);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGIO, SIG_IGN); /* somebody writes to a file while the judge holds its lease for an instant */
     /* Blocked in the children too: Ctrl-C is for the keeper to order. */
@@ -205,44 +263,9 @@ static int prepare_signals(struct keeper *k)
     return k->signal_fd < 0 ? -1 : 0;
 }
 
-static int start_roles(struct keeper *k)
-{
-    struct family *f = &k->family;
-    static const enum seat order[] = {SEAT_HERALD, SEAT_JUDGE, SEAT_SPARE, SEAT_SCOUT};
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        enum seat s = order[i];
-        if (!family_fork(f, s)) {
-            fprintf(stderr, "fileward: cannot fork: %s\n", strerror(errno));
-            return -1;
-        }
-        if (s == SEAT_SCOUT)
-            return 0; /* it is ready when everything is marked */
-        if (!family_wait_ready(f, s, READY_MS)) {
-            int how = 0;
-            char end[128] = "did not get ready in time";
-            if (family_reap(f, s, 100, &how))
-                describe_end(how, end, sizeof end);
-            fprintf(stderr, "fileward: not started: the %s %s\n", seat_name(s), end);
-            return -1;
-        }
-        if (s == SEAT_JUDGE)
-            family_say(f, s, 'g');
-    }
-    return 0;
-}
-
-static void on_scout(void *ctx, int fd, uint32_t events)
-{
-    (void)events;
-    struct keeper *k = ctx;
-    loop_remove(&k->loop, fd);
-    announce(k);
-}
-
 static int prepare_loop(struct keeper *k)
 {
-    if (loop_init(&k->loop) < 0 || loop_add(&k->loop, k->signal_fd, EPOLLIN, on_signal, k) < 0 ||
-        loop_add(&k->loop, k->family.seat[SEAT_SCOUT].control, EPOLLIN, on_scout, k) < 0)
+    if (loop_init(&k->loop) < 0 || loop_add(&k->loop, k->signal_fd, EPOLLIN, on_signal, k) < 0)
         return -1;
     k->loop.on_deadline = on_tick;
     k->loop.deadline_ctx = k;
@@ -250,76 +273,52 @@ static int prepare_loop(struct keeper *k)
     return 0;
 }
 
-/* --- stop ------------------------------------------------------------------------------------------------------- */
-
-/* The judge answers what it holds, then the scout lets go of the groups, then we do: what still waits is let through by
- * the kernel. The herald comes last, so that it can tell. */
-static void stop_roles(struct keeper *k)
+static int64_t watchdog_interval(void)
 {
-    struct family *f = &k->family;
-    static const enum seat order[] = {SEAT_SPARE, SEAT_JUDGE, SEAT_SCOUT};
-    const int half = f->policy->settings.timeout_ms / 2, patience_ms = half < STOP_MS / 3 ? half : STOP_MS / 3;
-    atomic_store(&f->board->state, BOARD_STOPPING);
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        family_say(f, order[i], 'q');
-        if (family_reap(f, order[i], patience_ms, NULL))
-            continue;
-        family_kill(f, order[i]);
-        if (order[i] == SEAT_JUDGE)
-            rescue_sweep(f); /* what it held is answered by on_timeout, not let through when the groups close */
-    }
-    for (int i = 0; i < f->policy->n_watches; i++)
-        close(f->gates[i].fd);
-    family_say(f, SEAT_HERALD, 'q');
-    if (!family_reap(f, SEAT_HERALD, STOP_MS, NULL))
-        family_kill(f, SEAT_HERALD);
-    /* Whoever starts fileward next should not find a judge that is still about to end. */
-    for (int64_t until = clock_now() + STOP_MS * NS_PER_MS; family_reap_strays(f) > 0 && clock_now() < until;)
-        nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
-    files_remove(&f->files);
+    const char *text = getenv("WATCHDOG_USEC");
+    return text ? strtoll(text, NULL, 10) * 1000 : 0;
 }
-
-/* --- run -------------------------------------------------------------------------------------------------------- */
 
 static int usage(FILE *out)
 {
     fputs("usage: fileward run [-c FILE]\n"
-          "Guards the files that the policy names, in the foreground, until SIGTERM or Ctrl-C.\n"
+          "Guards the files that the policy names, in the foreground, until SIGTERM or Ctrl-C. Takes over from the "
+          "judge of a\n"
+          "keeper that is gone. Signals: SIGHUP read the policy again, SIGUSR1 open the log again (after a rotation),\n"
+          "SIGUSR2 leave, but let the judge guard until fileward is started again (for an upgrade without a gap).\n"
           "  -c FILE   the policy (default /etc/fileward/fileward.ini, then policy.d/*.ini beside it)\n",
           out);
     return out == stdout ? 0 : EXIT_USAGE;
 }
 
-static int run(struct keeper *k, const struct policy *p)
+static int run(struct keeper *k)
 {
-    struct family *f = &k->family;
-    uint32_t features = process_features() | (sandbox_has_landlock() ? FEATURE_LANDLOCK : 0u);
-    f->policy = p;
-    if (p->settings.uid == UINT32_MAX) {
-        fprintf(stderr,
-                "fileward: there is no user `%s`: make it (useradd --system --no-create-home --shell "
-                "/usr/sbin/nologin %s), or set `user` in [fileward] to a number that nobody has\n",
-                p->settings.user, p->settings.user);
-        return EXIT_POLICY;
-    }
+    struct change *c = &k->change;
     setpriority(PRIO_PROCESS, 0, -10); /* whoever opens a file waits for us; scout and herald give it back */
-    if (groups_create(p, f->gates, &features) < 0 || files_open(p, &f->files) < 0 || family_prepare(f) < 0 ||
-        prepare_signals(k) < 0)
+    int rc = change_prepare(c);
+    if (rc)
+        return rc;
+    if (prepare_signals(k) < 0 || prepare_loop(k) < 0) {
+        perror("fileward");
         return EXIT_FAILED;
-    f->board->features = features;
+    }
     prctl(PR_SET_NAME, "fileward-keeper");
     if (sandbox_enter(ROLE_KEEPER, 0, 0, -1) < 0)
         return EXIT_FAILED;
-    if (start_roles(k) < 0 || prepare_loop(k) < 0) {
-        stop_roles(k);
-        return EXIT_FAILED;
-    }
-    loop_run(&k->loop);
-    notify_send(k->notify_fd, "STOPPING=1");
-    stop_roles(k);
-    if (somebody_listens())
+    c->failed = !change_begin(c);
+    if (c->failed)
+        fprintf(stderr, "fileward: not started: cannot fork: %s\n", strerror(errno));
+    else
+        loop_run(&k->loop);
+    if (k->leaving)
+        return 0;
+    notify_send(c->notify_fd, "STOPPING=1");
+    if (c->failed && c->inherited && !serving(k))
+        c->serving = NULL; /* the judge of the dead keeper guards as before */
+    change_end(c);
+    if (!c->failed && somebody_listens())
         fprintf(stderr, "fileward: stopped\n");
-    return 0;
+    return c->failed ? EXIT_FAILED : 0;
 }
 
 int cmd_run(int argc, char **argv)
@@ -339,23 +338,15 @@ int cmd_run(int argc, char **argv)
     if (sandbox_check_root() < 0)
         return EXIT_NOT_PERMITTED;
     settle_libraries();
-
-    struct findings findings = {0};
-    struct policy *p = policy_load(file, &findings);
-    findings_print(&findings, stderr);
-    int rc = EXIT_POLICY;
-    if (findings.errors) {
-        fprintf(stderr, "fileward: not started: %zu error%s in the policy\n", findings.errors,
-                findings.errors == 1 ? "" : "s");
-    } else {
-        struct keeper *k = calloc(1, sizeof *k);
-        if (k) {
-            k->notify_fd = notify_open();
-            rc = run(k, p);
-        }
-        free(k);
+    struct keeper *k = calloc(1, sizeof *k);
+    if (!k) {
+        perror("fileward");
+        return EXIT_FAILED;
     }
-    policy_free(p);
-    findings_free(&findings);
+    k->change.main_file = file;
+    k->watchdog_ns = watchdog_interval();
+    k->change.notify_fd = notify_open();
+    int rc = run(k);
+    free(k);
     return rc;
 }

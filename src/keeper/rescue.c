@@ -1,5 +1,7 @@
 #include "keeper/rescue.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "keeper/groups.h"
 #include "keeper/say.h"
@@ -17,7 +19,7 @@ static unsigned held(const struct board *b)
 bool rescue_is_due(struct rescue *r, struct family *f, int64_t now)
 {
     struct board *b = f->board;
-    unsigned waiting = groups_unread(f->gates, f->policy->n_watches) + held(b);
+    unsigned waiting = groups_unread(f->gates, f->n_gates) + held(b);
     if (waiting == 0 && atomic_load(&b->busy))
         waiting = 1; /* between the kernel's queue and the board */
     uint64_t beat = atomic_load_explicit(&b->beat, memory_order_acquire);
@@ -34,41 +36,53 @@ bool rescue_is_due(struct rescue *r, struct family *f, int64_t now)
     return due;
 }
 
-static enum answer fallback(const struct family *f, int watch)
+/* Counted for the gate's watch, if it is not one that the policy dropped. */
+static void count(struct family *f, int gate, uint64_t n)
 {
-    return f->policy->watches[watch].on_timeout == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE;
+    if (n == 0 || !f->board || gate >= f->policy->n_watches)
+        return;
+    atomic_fetch_add(&f->board->watch[gate].timeouts, n);
+    say_timeout(f, gate, n);
 }
 
-static bool release(struct family *f, int watch, int fd)
+static bool release(const struct family *f, int gate, int fd)
 {
-    if (answer_write(&f->gates[watch], fd, fallback(f, watch)) < 0)
-        return false;
-    atomic_fetch_add(&f->board->watch[watch].timeouts, 1);
-    return true;
+    return answer_write(&f->gates[gate], fd, answer_fallback(&f->gates[gate])) == 0;
 }
 
 uint64_t rescue_sweep(struct family *f)
 {
-    uint64_t released = 0, by_watch[WATCHES_MAX] = {0};
-    for (int i = 0; i < HELD_MAX; i++) {
+    uint64_t released = 0, by_gate[GATES_MAX] = {0};
+    for (int i = 0; f->board && i < HELD_MAX; i++) {
         int fd = atomic_exchange(&f->board->held[i].fd, -1);
-        int watch = atomic_load(&f->board->held[i].watch);
-        if (fd >= 0 && watch >= 0 && watch < f->policy->n_watches && release(f, watch, fd))
-            by_watch[watch]++;
+        int gate = atomic_load(&f->board->held[i].gate);
+        if (fd >= 0 && gate >= 0 && gate < f->n_gates && release(f, gate, fd))
+            by_gate[gate]++;
     }
-    for (int w = 0; w < f->policy->n_watches; w++) {
+    for (int g = 0; g < f->n_gates; g++) {
         for (int fd = 0; fd < NUMBERS; fd++)
-            if (release(f, w, fd))
-                by_watch[w]++;
-        released += by_watch[w];
-        if (by_watch[w])
-            say_timeout(f, w, by_watch[w], answer_verdict(&f->gates[w], fallback(f, w)));
+            by_gate[g] += release(f, g, fd);
+        released += by_gate[g];
+        count(f, g, by_gate[g]);
     }
     return released;
 }
 
-void rescue_replace_judge(struct family *f, const char *why)
+/* Ten within two seconds: whatever kills them will kill the next one too. */
+static bool die_too_fast(struct rescue *r, int64_t now)
 {
+    int64_t *oldest = &r->died[r->deaths++ % RESCUE_DEATHS];
+    bool fast = *oldest && now - *oldest < 2 * NS_PER_S;
+    if (*oldest && now - r->died[(r->deaths + RESCUE_DEATHS - 2) % RESCUE_DEATHS] > 30 * NS_PER_S)
+        r->pause_ns = 0;
+    *oldest = now;
+    return fast;
+}
+
+void rescue_replace_judge(struct rescue *r, struct family *f, const char *why)
+{
+    struct child *seat = &f->seat[SEAT_JUDGE];
+    int64_t now = clock_now();
     /* Release first: an opener must not wait for the judge's end. The second sweep is for what it read in between; the
      * spare does not read before, so no number of its can be meant. */
     uint64_t released = rescue_sweep(f);
@@ -77,8 +91,16 @@ void rescue_replace_judge(struct family *f, const char *why)
     atomic_store(&f->board->busy, 0);
     atomic_fetch_add(&f->board->rescues, 1);
     atomic_fetch_add(&f->board->restarts[ROLE_JUDGE], 1);
-    if (!family_promote(f) && family_fork(f, SEAT_JUDGE))
+    if (die_too_fast(r, now)) {
+        r->pause_ns = r->pause_ns ? r->pause_ns * 2 : NS_PER_S;
+        if (r->pause_ns > 16 * NS_PER_S)
+            r->pause_ns = 16 * NS_PER_S;
+        seat->retry_ns = now + r->pause_ns;
+        memset(r->died, 0, sizeof r->died);
+    } else if (!family_promote(f) && family_fork(f, SEAT_JUDGE)) {
         family_say(f, SEAT_JUDGE, 'g');
+    }
+    r->waiting_since = 0;
     say_rescue(f, released, why);
     if (!f->seat[SEAT_SPARE].pid)
         family_fork(f, SEAT_SPARE);
@@ -86,11 +108,6 @@ void rescue_replace_judge(struct family *f, const char *why)
 
 void rescue_stand_in(struct family *f)
 {
-    for (int w = 0; w < f->policy->n_watches; w++) {
-        unsigned n = groups_drain(&f->gates[w], fallback(f, w));
-        if (n == 0)
-            continue;
-        atomic_fetch_add(&f->board->watch[w].timeouts, n);
-        say_timeout(f, w, n, answer_verdict(&f->gates[w], fallback(f, w)));
-    }
+    for (int g = 0; g < f->n_gates; g++)
+        count(f, g, groups_drain(&f->gates[g], answer_fallback(&f->gates[g])));
 }

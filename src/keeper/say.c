@@ -2,48 +2,67 @@
 
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/record.h"
+#include "policy/policy.h"
 
-static void say(struct family *f, struct record record, const char *text)
+static void begin(const struct family *f, struct record_note *n, enum record_kind kind)
 {
-    struct {
-        struct record r;
-        char bytes[256];
-    } said = {.r = record};
-    size_t n = strnlen(text, sizeof said.bytes);
-    memcpy(said.bytes, text, n);
-    said.r.text = (struct record_text){.at = 0, .len = (uint16_t)n};
-    said.r.size = (uint32_t)(sizeof said.r + n + 7) & ~7u;
-    said.r.rule = RULE_DEFAULT;
-    said.r.time_ns = clock_wall();
-    ring_push(&f->rings[ROLE_KEEPER], &said.r);
+    record_begin(&n->record, kind, f->policy);
+    n->record.mode = (uint8_t)(f->policy->settings.mode == MODE_ENFORCE ? MODE_ENFORCE : MODE_AUDIT);
+    n->record.watches = (uint32_t)f->policy->n_watches;
+    n->record.rules = (uint32_t)f->policy->n_rules;
 }
 
-void say_start(struct family *f, uint64_t marks)
+static void say(struct family *f, struct record_note *n, const char *text)
 {
-    say(f, (struct record){.kind = RECORD_START, .watch = -1, .count = marks}, "");
+    n->record.text = record_put(&n->record, sizeof *n, text, strlen(text));
+    record_end(&n->record);
+    ring_push(&f->estate->rings[ROLE_KEEPER], &n->record);
+}
+
+void say_start(struct family *f, uint64_t marks, const char *how)
+{
+    struct record_note n;
+    begin(f, &n, RECORD_START);
+    n.record.count = marks;
+    say(f, &n, how);
+}
+
+void say_reload(struct family *f, bool successful, uint64_t marks, const char *why)
+{
+    struct record_note n;
+    begin(f, &n, RECORD_RELOAD);
+    n.record.decision = successful ? ACTION_ALLOW : ACTION_DENY;
+    n.record.count = marks;
+    say(f, &n, why);
 }
 
 void say_stop(struct family *f, const char *why)
 {
-    say(f, (struct record){.kind = RECORD_STOP, .watch = -1}, why);
+    struct record_note n;
+    begin(f, &n, RECORD_STOP);
+    say(f, &n, why);
 }
 
 void say_rescue(struct family *f, uint64_t released, const char *why)
 {
-    say(f, (struct record){.kind = RECORD_RESCUE, .watch = -1, .count = released}, why);
+    struct record_note n;
+    begin(f, &n, RECORD_RESCUE);
+    n.record.count = released;
+    say(f, &n, why);
 }
 
-void say_timeout(struct family *f, int watch, uint64_t n, enum action verdict)
+void say_timeout(struct family *f, int watch, uint64_t count)
 {
-    say(f,
-        (struct record){.kind = RECORD_TIMEOUT,
-                        .watch = watch,
-                        .count = n,
-                        .op = OP_ANY,
-                        .decision = (uint8_t)f->policy->watches[watch].on_timeout,
-                        .verdict = (uint8_t)verdict,
-                        .mode = (uint8_t)f->gates[watch].mode,
-                        .reason = REASON_TIMEOUT},
-        "");
+    const struct gate *g = &f->gates[watch];
+    struct record_note n;
+    begin(f, &n, RECORD_TIMEOUT);
+    record_name_watch(&n.record, sizeof n, f->policy, watch);
+    n.record.count = count;
+    n.record.op = OP_ANY;
+    n.record.decision = (uint8_t)g->on_timeout;
+    n.record.verdict = (uint8_t)answer_verdict(g, answer_fallback(g));
+    n.record.mode = (uint8_t)g->mode;
+    n.record.reason = REASON_TIMEOUT;
+    say(f, &n, "");
 }

@@ -169,6 +169,7 @@ static void on_problem(void *user, int line, const char *message)
 static const char *add_file(struct policy *p, char *path)
 {
     p->files = heap_grow(p->files, p->n_files, sizeof *p->files);
+    p->file_sizes = heap_grow(p->file_sizes, p->n_files, sizeof *p->file_sizes);
     return p->files[p->n_files++] = path;
 }
 
@@ -189,6 +190,7 @@ static void read_file(struct parse *x, char *path, bool temporary, bool any_owne
     if (!reader_load(file, any_owner, &h, &content))
         return;
     x->read = true;
+    x->policy->file_sizes[x->policy->n_files - 1] = content.size;
     keep_bytes(x, &content);
     sections_add(&x->sections, &content, file, temporary, x->findings);
     free(content.bytes);

@@ -57,6 +57,7 @@ void policy_free(struct policy *p)
     free(p->watches);
     free(p->sets);
     free(p->files);
+    free(p->file_sizes);
     free(p->settings.listen);
     free(p->settings.socket);
     free(p->settings.log_file);

@@ -6,8 +6,11 @@
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/record.h"
+#include "policy/glob.h"
 
 enum {
     PER_USER_MAX = 100000, /* a user must not fill the kernel's memory with marks */
@@ -19,17 +22,13 @@ void marks_unguarded(struct marks *m, const char *path, const char *why)
     atomic_fetch_add(&m->is->board->watch[m->watch].unguarded, 1);
     if (m->told++ >= TOLD_MAX)
         return;
-    struct {
-        struct record r;
-        char bytes[PATH_MAX + 512];
-    } rec = {.r = {.kind = RECORD_UNGUARDED, .watch = m->watch, .rule = RULE_DEFAULT, .time_ns = clock_wall()}};
-    size_t path_len = strnlen(path, PATH_MAX), why_len = strnlen(why, 500);
-    memcpy(rec.bytes, path, path_len);
-    memcpy(rec.bytes + path_len, why, why_len);
-    rec.r.path = (struct record_text){.at = 0, .len = (uint16_t)path_len};
-    rec.r.text = (struct record_text){.at = (uint16_t)path_len, .len = (uint16_t)why_len};
-    rec.r.size = (uint32_t)(sizeof rec.r + path_len + why_len + 7) & ~7u;
-    ring_push(m->is->ring, &rec.r);
+    struct record_note n;
+    record_begin(&n.record, RECORD_UNGUARDED, m->is->policy);
+    record_name_watch(&n.record, sizeof n, m->is->policy, m->watch);
+    n.record.path = record_put(&n.record, sizeof n, path, strnlen(path, PATH_MAX));
+    n.record.text = record_put(&n.record, sizeof n, why, strnlen(why, 500));
+    record_end(&n.record);
+    ring_push(m->is->ring, &n.record);
 }
 
 static uint64_t questions(const struct marks *m)
@@ -74,7 +73,8 @@ static bool mark(struct marks *m, const struct node *n, const char *path, uint64
 
 bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t parent, const char *name)
 {
-    n->entry = reg_find(m->is->reg, m->watch, &n->id);
+    int number = m->is->gates[m->watch].number;
+    n->entry = reg_find(m->is->reg, number, &n->id);
     if (!n->entry && !within_users_share(m, n)) {
         marks_unguarded(m, path, "its owner has more than 100000 files there");
         return false;
@@ -83,7 +83,10 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
      * it is guarded all the same, its place taken from its name at each question. */
     bool first = !n->entry;
     if (first)
-        n->entry = reg_add(m->is->reg, m->watch, &n->id, parent, parent ? name : path);
+        n->entry = reg_add(m->is->reg, number, &n->id, parent, parent ? name : path);
+    else
+        reg_set_outside(m->is->reg, n->entry,
+                        false); /* known by its first place, and found in another that is inside */
     if (!mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0)))
         return false;
     if (first)
@@ -95,9 +98,10 @@ bool marks_neighbourhood(struct marks *m, const struct node *dir, const char *pa
 {
     /* Before the mark: from then on the judge is asked about neighbours, and must know that they are. An earlier scout may
      * have come so far and no further: the mark is set in any case. */
-    bool first = !reg_find(m->is->reg, m->watch + REGISTER_NEIGHBOURHOOD, &dir->id);
+    int number = m->is->gates[m->watch].number + REGISTER_NEIGHBOURHOOD;
+    bool first = !reg_find(m->is->reg, number, &dir->id);
     if (first) {
-        reg_add(m->is->reg, m->watch + REGISTER_NEIGHBOURHOOD, &dir->id, 0, path);
+        reg_add(m->is->reg, number, &dir->id, 0, path);
         atomic_fetch_add(&m->is->board->watch[m->watch].neighbourhoods, 1);
     }
     if (!mark(m, dir, path, questions(m) | FAN_EVENT_ON_CHILD))
@@ -105,4 +109,43 @@ bool marks_neighbourhood(struct marks *m, const struct node *dir, const char *pa
     if (first)
         atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
     return true;
+}
+
+void marks_beat(struct marks *m)
+{
+    int64_t now = clock_now();
+    if (now - m->beat_ns < NS_PER_S)
+        return;
+    m->beat_ns = now;
+    (void)!write(m->is->control_fd, "b", 1);
+}
+
+static void review(void *ctx, int number, uint32_t entry)
+{
+    struct marks *m = ctx;
+    const struct policy *p = m->is->policy;
+    const struct watch *w = &p->watches[m->watch];
+    struct board_watch *b = &m->is->board->watch[m->watch];
+    int ours = m->is->gates[m->watch].number;
+    char place[PATH_MAX];
+    if (number == ours + REGISTER_NEIGHBOURHOOD) {
+        atomic_fetch_add(&b->neighbourhoods, 1);
+        atomic_fetch_add(&b->marks, 1);
+    }
+    if (number != ours)
+        return;
+    marks_beat(m);
+    atomic_fetch_add(&b->marks, 1);
+    if (reg_place(m->is->reg, entry, place, sizeof place) > 0)
+        reg_set_outside(m->is->reg, entry,
+                        !patterns_cover(p, &w->path, place) || patterns_cover(p, &w->exclude, place));
+}
+
+void marks_review(struct marks *m)
+{
+    struct board_watch *b = &m->is->board->watch[m->watch];
+    atomic_store(&b->unguarded, 0);
+    atomic_store(&b->marks, 0);
+    atomic_store(&b->neighbourhoods, 0);
+    reg_for_each(m->is->reg, review, m);
 }

@@ -24,8 +24,9 @@ struct marks {
         uint32_t uid;
         uint32_t n;
         bool used;
-    } users[256];  /* inodes marked in directories that users can write */
-    uint64_t told; /* unguarded records so far */
+    } users[256];    /* inodes marked in directories that users can write */
+    uint64_t told;   /* unguarded records so far */
+    int64_t beat_ns; /* when the keeper last heard of us */
 };
 
 /* Guards a directory (with what is opened in it) or a file. False if it could not be marked (recorded). `path` is its
@@ -34,6 +35,12 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
 
 /* Marks a directory only for the names in it: a guarded file may appear there. Its own opening is not asked about. */
 bool marks_neighbourhood(struct marks *m, const struct node *dir, const char *path);
+
+/* Before a walk: counts what an earlier scout has marked for this watch, and looks which of it the policy still means. */
+void marks_review(struct marks *m);
+
+/* Tells the keeper, once a second, that a walk goes on. */
+void marks_beat(struct marks *m);
 
 /* Records that `path` stays unguarded, and why. */
 void marks_unguarded(struct marks *m, const char *path, const char *why);

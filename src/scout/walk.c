@@ -134,6 +134,7 @@ static void for_each_child(struct walk *w, const struct node *dir, each_child *e
     const struct dirent *e;
     while ((e = readdir(d))) {
         size_t back;
+        marks_beat(w->m);
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         if (!enter(w, e->d_name, &back)) {

@@ -71,6 +71,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!ring_push(&ring, r) || !ring_pop(&ring, (struct record *)out))
         abort();
     char line[LINE_BYTES_MAX];
-    check(line, record_line(line, &fixture_policy, (struct record *)out, NULL));
+    check(line, record_line(line, (struct record *)out, NULL));
     return 0;
 }

@@ -6,6 +6,7 @@ policy_file=$T/conf/fileward.ini
 
 # ends STATUS PATTERN: `run` ends with that status and says so; nothing stays behind.
 ends() {
+    rm -rf /var/lib/fileward/*
     launch "${@:3}"
     wait_for_end 10
     assert_equal "$STATUS" "$1" "status; it said: $(cat "$T/stderr")"

@@ -90,8 +90,9 @@ setup() {
     trap finish EXIT
     mount -t tmpfs -o mode=0755 fileward-test "$T" || fail "cannot mount a tmpfs at $T"
     mkdir "$T/guarded" "$T/conf" "$T/run" "$T/log"
-    # What a daemon on this machine may have there is not the test's business.
+    # What a daemon on this machine may have there is not the test's business, nor what a test leaves there the machine's.
     local dir
+    mkdir -p /var/lib/fileward
     for dir in /run/fileward /var/lib/fileward; do
         if [ -d "$dir" ]; then
             mount -t tmpfs -o mode=0755 fileward-test "$dir" || fail "cannot mount a tmpfs at $dir"

@@ -58,10 +58,11 @@ static inline struct record *fixture_kind(struct fixture_record *f, enum record_
                          .role = ROLE_JUDGE,
                          .seq = 912,
                          .time_ns = INT64_C(1795320000123456789),
-                         .watch = 0,
-                         .rule = RULE_DEFAULT,
                          .mode = MODE_AUDIT};
-    fixture_text(f, "", 0);
+    memcpy(r->policy, fixture_policy.sha256, sizeof r->policy);
+    r->watch = fixture_text(f, "ssh", 3);
+    if (kind == RECORD_ACCESS || kind == RECORD_REPEAT)
+        r->rule = fixture_text(f, "ssh/default", 11);
     return r;
 }
 

@@ -322,7 +322,7 @@ static void test_rotation_is_followed(void **state)
     log = wait_log(s->log, 1);
     assert_int_equal(json_array_size(log), 1);
     json_decref(log);
-    assert_int_equal(write(s->control, "q", 1), 1);
+    assert_int_equal(kill(s->pid, SIGTERM), 0);
     int status;
     assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
     assert_int_equal(status, 0);

@@ -18,8 +18,10 @@
 
 static struct reg *new_register(void)
 {
-    struct reg *r = reg_create();
+    int fd;
+    struct reg *r = reg_create(&fd);
     assert_non_null(r);
+    close(fd);
     return r;
 }
 

@@ -59,6 +59,7 @@ struct stage {
     struct reg *reg;
     struct ring ring;
     struct gate gate;
+    int reg_fd;
     struct scout_setup setup;
     pid_t answerer;
     char said[16][64]; /* what stayed unguarded, and why, cut */
@@ -154,13 +155,13 @@ static struct stage *new_stage(void)
     s->homes[0] = (struct home){.uid = 1000, .path = s->home_paths[0]};
     s->homes[1] = (struct home){.uid = 1001, .path = s->home_paths[1]};
     s->board = calloc(1, board_size(&s->policy));
-    s->reg = reg_create();
+    s->reg = reg_create(&s->reg_fd);
     assert_true(s->board && s->reg && ring_create(&s->ring, ROLE_SCOUT, 1 << 20) == 0);
     s->gate = (struct gate){.fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_CLOEXEC),
                             .mode = MODE_AUDIT};
     assert_true(s->gate.fd >= 0);
     s->setup = (struct scout_setup){
-        .policy = &s->policy, .gates = &s->gate, .board = s->board, .reg = s->reg, .ring = &s->ring};
+        .policy = &s->policy, .gates = &s->gate, .board = s->board, .reg = s->reg, .ring = &s->ring, .control_fd = -1};
     s->answerer = fork();
     if (s->answerer == 0)
         answer_all(&s->gate);
@@ -175,6 +176,7 @@ static void close_stage(struct stage *s)
     assert_int_equal(waitpid(s->answerer, NULL, 0), s->answerer);
     ring_close(&s->ring);
     reg_close(s->reg);
+    close(s->reg_fd);
     free(s->board);
     free(s);
 }
