@@ -16,7 +16,7 @@ struct ring_memory {
     _Alignas(64) _Atomic uint64_t head; /* producer */
     _Atomic uint64_t seq;
     _Atomic uint64_t dropped;
-    uint64_t layout; /* RING_LAYOUT: a later program's records may look different */
+    uint64_t layout;                    /* RING_LAYOUT: a later program's records may look different */
     _Alignas(64) _Atomic uint64_t tail; /* consumer */
     uint64_t seen;
     _Alignas(64) char data[];

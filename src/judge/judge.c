@@ -167,9 +167,11 @@ static bool handle(struct judge *j, const struct question *q)
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
 
+/* Only of the judge that reads: one that waits must not hide that the other is stuck. */
 static void beat(struct judge *j)
 {
-    atomic_fetch_add_explicit(&j->is.board->beat, 1, memory_order_release);
+    if (j->serving)
+        atomic_fetch_add_explicit(&j->is.board->beat, 1, memory_order_release);
 }
 
 static void tell_busy(struct judge *j, bool busy)

@@ -43,9 +43,11 @@ static int open_directory(const char *path, uint32_t uid, uint32_t gid, mode_t m
 
 static int open_log(const struct settings *s, struct files *f)
 {
-    f->log_dir = open_directory(s->log_file, s->uid, s->gid, 0750, &f->log_name);
+    const char *name;
+    f->log_dir = open_directory(s->log_file, s->uid, s->gid, 0750, &name);
     if (f->log_dir < 0)
         return -1;
+    snprintf(f->log_name, sizeof f->log_name, "%s", name);
     f->log = openat(f->log_dir, f->log_name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
     struct stat st;
     if (f->log < 0 || fstat(f->log, &st) < 0)

@@ -7,14 +7,14 @@
 #include "fileward/policy.h"
 
 struct files {
-    int log, log_dir; /* the log, appended to; its directory */
-    const char *log_name;
-    int http;    /* listening, or -1; before files_open(): that of a dead keeper's herald, or -1 */
-    int socket;  /* listening local socket */
-    int journal; /* connected to journald, or -1 */
-    int lock;    /* the gate's file, base/lock.h and base/ledger.h; -1 until it is taken */
-    pid_t judge; /* of a dead keeper, who serves behind that gate; 0: nobody */
-    int null;    /* /dev/null */
+    int log, log_dir;            /* the log, appended to; its directory */
+    char log_name[NAME_MAX + 1]; /* there; a copy, since the policy that said it goes with a reload */
+    int http;                    /* listening, or -1; before files_open(): that of a dead keeper's herald, or -1 */
+    int socket;                  /* listening local socket */
+    int journal;                 /* connected to journald, or -1 */
+    int lock;                    /* the gate's file, base/lock.h and base/ledger.h; -1 until it is taken */
+    pid_t judge;                 /* of a dead keeper, who serves behind that gate; 0: nobody */
+    int null;                    /* /dev/null */
     char socket_path[108];
 };
 

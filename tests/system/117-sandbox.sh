@@ -73,11 +73,14 @@ expect_kinds() {
 }
 
 # The judge reads every secret. It has one group a watch and no way out: its only socket leads to the keeper, its only file
-# is the gate's lock; no log.
+# is the gate's lock; no log. Rings and register it keeps for the next keeper, should this one die.
+ring='/memfd:fileward-ring (deleted)'
 for role in judge spare; do
-    expect_kinds $role socket pipe T/run/gate /proc/PID/fd 'anon_inode:[fanotify]' 'anon_inode:[eventfd]' 'anon_inode:[eventpoll]'
+    expect_kinds $role socket pipe T/run/gate /proc/PID/fd 'anon_inode:[fanotify]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' \
+        'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventfd]' "$ring" "$ring" "$ring" \
+        '/memfd:fileward-register (deleted)'
 done
-expect_kinds scout socket pipe 'anon_inode:[fanotify]' 'anon_inode:[eventfd]' 'anon_inode:[eventpoll]'
+expect_kinds scout socket pipe 'anon_inode:[fanotify]' 'anon_inode:[eventfd]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]'
 # The herald talks to strangers. It has the log, and nothing that answers or marks.
 has herald T/log/events.jsonl 1
 has herald socket 3

@@ -46,7 +46,7 @@ expect_ok cat "$T/guarded/file"
 record_has '.kind == "reload" and .successful and .reason == null and .watches == 1'
 assert_equal "$(metric 'fileward_marks{watch="w"}')" "$marks" "marks after a reload"
 metric_becomes fileward_policy_last_reload_successful 1
-assert_equal "$(decided w w/default read deny deny)" 1 "what was counted before"
+assert_equal "$(decided w w/dash any allow allow)" 1 "what was counted before"
 until_true 5 household_is_complete || fail "after a reload: $(household)"
 
 # By the signal.
@@ -62,7 +62,7 @@ good=$(status_json | jq -r .policy)
 policy < <(watch deny "defalt = allow
 unit =")
 expect_status 3 reload
-[[ $OUTPUT == *"fileward.ini:"*"unknown key"*"did you mean"* ]] || fail "it says: $OUTPUT"
+[[ $OUTPUT == *"fileward.ini:"*"unknown key"*"fileward.ini:"*"value is missing"* ]] || fail "it says: $OUTPUT"
 [[ $OUTPUT == *"the policy in force stays"* ]] || fail "it says: $OUTPUT"
 expect_eperm cat "$T/guarded/file"
 expect_ok "$DASH" "$T/guarded/file"
