@@ -244,21 +244,22 @@ deaths_are_told() {
     RESCUES=$told MAY_RESCUE=0
 }
 
-# strike PID HOW [PID HOW]: at once. Fails if one did not violate the filter as it should.
+# strike PID HOW [PID HOW]: at once. Fails if one was gone before, or did not violate the filter as it should.
 strike() {
-    local pid violations=()
+    local pid violations=() status=0
     while [ $# -gt 0 ]; do
         if [ "$2" = CALL ]; then
             "$BUILD/tests/violate" "$1" &
             violations+=($!)
         else
-            kill "-$2" "$1"
+            kill "-$2" "$1" 2>/dev/null || status=1
         fi
         shift 2
     done
     for pid in "${violations[@]}"; do
-        wait "$pid" || return 1
+        wait "$pid" || status=1
     done
+    return $status
 }
 
 # die ROLE HOW [ROLE HOW]
@@ -272,7 +273,7 @@ die() {
         strokes+=("${pid[$1]}" "$2")
         shift 2
     done
-    strike "${strokes[@]}" || fail "$what: it may do what it should not"
+    strike "${strokes[@]}" || fail "$what: gone, or it may do what it should not"
     if [ "${how[judge]:-}" ] && [ "${how[spare]:-}" ]; then
         MAY_RESCUE=$((MAY_RESCUE + 1))
     fi
@@ -296,7 +297,8 @@ die() {
         assert_equal "$(seen "$role")" "${stay[$role]}" "$what: pid of the $role after it was stopped and went on"
     done
     until_true 15 deaths_are_told || fail "$what: restarts and rescues: $(http /metrics | grep -E 'restarts_t|rescues_t')
-expected: $(declare -p DIED RESCUES MAY_RESCUE)"
+expected: $(declare -p DIED RESCUES MAY_RESCUE)
+$(jq -c 'select(.kind == "rescue" or .kind == "timeout") | [.time, .role, .kind, .count, .reason]' "$LOG")"
     verdicts_are_given "after $what" 20
 }
 
@@ -330,13 +332,13 @@ die_keeper() {
         strike "$DAEMON" "$1"
     else
         strike "$DAEMON" "$1" "$(seen "$2")" "$3" || [ "$2" = spare ]
-    fi || fail "$what: it may do what it should not"
+    fi || fail "$what: gone, or it may do what it should not"
     until_true 5 is_gone "$DAEMON" || fail "$what: it is still there after 5 s"
     wait "$DAEMON" 2>/dev/null
     DAEMON=
     verdicts_are_given "$what"
     if [ "${3:-}" = STOP ]; then
-        kill -CONT "${LAST_OTHERS[$2]:-$spare}"
+        kill -CONT "${LAST_OTHERS[$2]:-$spare}" 2>/dev/null
     elif [ "${2:-spare}" != spare ]; then
         until_true 5 is_gone "${LAST_OTHERS[$2]}" || fail "$what: it is still there after 5 s"
         unset "LAST_OTHERS[$2]"
