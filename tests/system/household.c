@@ -134,9 +134,11 @@ static void tell_descriptors(const struct member *m)
             continue;
         if (strncmp(k, "anon_inode:", 11) != 0)
             k[strcspn(k, "[")] = '\0'; /* without the number of a pipe or a socket */
-        if (strncmp(k, "/proc/", 6) == 0) { /* nor that of a process */
-            const char *rest = k + 6 + strspn(k + 6, "0123456789");
-            memmove(k + 6, rest, strlen(rest) + 1);
+        char *number = strstr(k, "/proc/"); /* nor that of a process; in a chroot it does not begin so */
+        if (number) {
+            number += 6;
+            const char *rest = number + strspn(number, "0123456789");
+            memmove(number, rest, strlen(rest) + 1);
         }
         n++;
     }
