@@ -62,13 +62,14 @@ keeper_dies() {
     fi
 }
 
-# One daemon from its start to its end: each role dies once, in any order, two pairs do, and the keeper last.
+# One daemon from its start to its end: each role dies once, in any order, three pairs do, and the keeper last.
 life() {
     local role how
     : >"$LOG"
     forget_deaths
     start
-    for role in $(shuf -e judge spare scout herald "${PAIRS[LIVES % 9]}" "${PAIRS[(LIVES + 4) % 9]}"); do
+    for role in $(shuf -e judge spare scout herald "${PAIRS[LIVES % 9]}" "${PAIRS[(LIVES + 3) % 9]}" \
+        "${PAIRS[(LIVES + 6) % 9]}"); do
         case $role in
         *:*) pair_dies "$role" ;;
         *)

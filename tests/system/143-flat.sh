@@ -109,7 +109,7 @@ for role in "${ROLES[@]}"; do
     us=$((($(used "$role") - IDLE[$role]) / 1000))
     echo "figures: $role: $us us of processor time in 5 idle seconds"
     most=2500
-    [ $role != keeper ] || most=25000
+    [ "$role" != keeper ] || most=25000
     [ $us -lt $most ] || fail "$role: idle, it uses $us us of 5 s"
 done
 stop

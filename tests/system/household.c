@@ -133,7 +133,7 @@ static void tell_descriptors(const struct member *m)
         if (judge && (strstr(k, "pidfd") || (k[0] == '/' && strncmp(k, "/dev/", 5) != 0 && !strstr(k, "/gate"))))
             continue;
         if (strncmp(k, "anon_inode:", 11) != 0)
-            k[strcspn(k, "[")] = '\0'; /* without the number of a pipe or a socket */
+            k[strcspn(k, "[")] = '\0';      /* without the number of a pipe or a socket */
         char *number = strstr(k, "/proc/"); /* nor that of a process; in a chroot it does not begin so */
         if (number) {
             number += 6;
