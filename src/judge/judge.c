@@ -329,11 +329,10 @@ static void run_loop(struct judge *j)
     int idle_rounds = 0;
     int64_t rested = 0;
     while (!j->loop.stop || j->n_deferred > 0) {
+        /* After a rest and before new answers: each of those wakes all who wait, and who was just woken does not sleep. */
+        bool stuck = j->n_deferred > 0 && !ask_again(j);
         loop_once(&j->loop, j->n_deferred > 0 ? 0 : -1);
-        if (j->n_deferred == 0 || ask_again(j))
-            idle_rounds = 0;
-        else
-            idle_rounds = give_way(idle_rounds);
+        idle_rounds = stuck ? give_way(idle_rounds) : 0;
         if (j->n_deferred > 0)
             rest_for_the_oldest(j, &rested);
     }

@@ -1,58 +1,95 @@
-# promise: each role dies, crashes or is stopped DEATHS times (200) at random moments under load: nothing opens, nothing hangs
+# promise: each role dies, crashes or is stopped DEATHS times (200) at random moments under load, alone and beside another: nothing opens, nothing hangs
 # timeout: 3600
 . tests/system/lib.sh
 . tests/system/deaths.sh
 setup
 DEATHS=${DEATHS:-200}
 AUDIT_DEATHS=${AUDIT_DEATHS:-$((DEATHS / 5))} # of each role, in audit mode beside
-HOWS=(KILL STOP SEGV SYS)
+HOWS=(KILL STOP SEGV SYS CALL)
+# Not keeper and judge: SECURITY.md says what then.
+PAIRS=(judge:spare judge:scout judge:herald spare:scout spare:herald scout:herald keeper:spare keeper:scout keeper:herald)
+LIVES=0
 
-# note ROLE HOW: what the load of this death met.
-note() {
-    local verdict="{mode: \"$MODE\", role: \"$1\", how: \"$2\","
-    verdict+=" forbidden_opened: $(load bad ok), forbidden_refused: $(load bad eperm), forbidden_ebusy: $(load bad ebusy),"
-    verdict+=" allowed_opened: $(load good ok), allowed_ebusy: $(load good ebusy),"
-    verdict+=" worst_us: ([$(load bad worst_us), $(load good worst_us)] | max)}"
-    jq -nc "$verdict" >>"$T/figures"
+any_how() {
+    echo "${HOWS[RANDOM % ${#HOWS[@]}]}"
 }
 
-# One daemon from its start to its end: each role dies once, in any order, and the keeper last.
+# note WHAT: what the load of this death met.
+note() {
+    tally
+    echo "$MODE $1 ${MET[bad.ok]} ${MET[bad.eperm]} ${MET[bad.ebusy]} ${MET[good.ok]} ${MET[good.ebusy]}" \
+        "${MET[bad.worst_us]} ${MET[good.worst_us]}" >>"$T/figures"
+}
+
+# under_load WHAT DEATH...: one or two die at any moment.
+under_load() {
+    local what=$1
+    shift
+    begin_load
+    sleep "0.$((RANDOM % 2))$((RANDOM % 10))$((RANDOM % 10))"
+    die "$@"
+    end_load
+    check_load "$*"
+    note "$what"
+}
+
+# A pair dies; a keeper in it is only stopped.
+pair_dies() {
+    local one=${1%:*} other=${1#*:} how
+    how=$(any_how)
+    [ "$one" != keeper ] || how=STOP
+    under_load "$1 any" "$one" "$how" "$other" "$(any_how)"
+}
+
+# The keeper's death, alone or beside another, ends a life.
+keeper_dies() {
+    local how what other=()
+    how=$(any_how)
+    what="keeper $how"
+    if [ $((LIVES % 4)) = 0 ]; then
+        while [ "$how" = STOP ]; do how=$(any_how); done
+        other=("$(shuf -n 1 -e spare scout herald)" "$(any_how)")
+        what="keeper:${other[0]} any"
+    fi
+    if [ "$how" = STOP ]; then
+        under_load "$what" keeper STOP
+        stop
+    else
+        die_keeper "$how" "${other[@]}"
+        note "$what"
+        die_last
+        [ ! "${LAST_OTHERS[herald]:-}" ] || record_has '.kind == "stop" and .role == "herald"'
+    fi
+}
+
+# One daemon from its start to its end: each role dies once, in any order, three pairs do, and the keeper last.
 life() {
     local role how
     : >"$LOG"
     forget_deaths
     start
-    for role in $(shuf -e judge spare scout herald); do
-        how=${HOWS[RANDOM % 4]}
-        begin_load
-        sleep "0.$((RANDOM % 2))$((RANDOM % 10))$((RANDOM % 10))" # any moment
-        die "$role" "$how"
-        end_load
-        check_load "$role $how"
-        note "$role" "$how"
+    for role in $(shuf -e judge spare scout herald "${PAIRS[LIVES % 9]}" "${PAIRS[(LIVES + 3) % 9]}" \
+        "${PAIRS[(LIVES + 6) % 9]}"); do
+        case $role in
+        *:*) pair_dies "$role" ;;
+        *)
+            how=$(any_how)
+            under_load "$role $how" "$role" "$how"
+            ;;
+        esac
     done
-    how=${HOWS[RANDOM % 4]}
-    if [ "$how" = STOP ]; then
-        begin_load
-        die keeper STOP
-        end_load
-        check_load "keeper STOP"
-        note keeper STOP
-        stop
-    else
-        die_keeper "$how"
-        note keeper "$how"
-        die_last
-        record_has '.kind == "stop" and .role == "herald"'
-    fi
+    LIVES=$((LIVES + 1))
+    keeper_dies
     account
 }
 
 figures() {
-    echo "figures: mode role how: times, worst wait of any open; forbidden opened/EPERM/EBUSY; allowed opened/EBUSY"
-    jq -sr 'group_by(.mode, .role, .how)[] | "figures: \(.[0].mode) \(.[0].role) \(.[0].how): \(length) times, worst " +
-        "\(map(.worst_us) | max) us; forbidden \(map(.forbidden_opened) | add)/\(map(.forbidden_refused) | add)/" +
-        "\(map(.forbidden_ebusy) | add); allowed \(map(.allowed_opened) | add)/\(map(.allowed_ebusy) | add)"' "$T/figures"
+    echo "figures: mode, who died, how: times, worst wait of any open; forbidden opened/EPERM/EBUSY; allowed opened/EBUSY"
+    sort "$T/figures" | awk '
+        { k = $1 " " $2 " " $3; n[k]++; bad[k] += $4; eperm[k] += $5; ebusy[k] += $6; good[k] += $7; late[k] += $8
+          w = $9 > $10 ? $9 : $10; if (w > worst[k]) worst[k] = w }
+        END { for (k in n) printf "figures: %s: %d times, worst %d us; forbidden %d/%d/%d; allowed %d/%d\n",
+            k, n[k], worst[k], bad[k], eperm[k], ebusy[k], good[k], late[k] | "sort" }'
 }
 
 for MODE in enforce audit; do

@@ -46,7 +46,7 @@ assert_equal "$(record_count '.kind == "stop" and (.reason | test("terminal"))')
 
 # Told to stop before it is ready, at whatever it does just then.
 has_children() {
-    [ "$(household | wc -w)" -ge "$1" ] || is_gone "$DAEMON"
+    [ "$(pgrep --count --parent "$DAEMON" fileward-)" -ge "$1" ] || is_gone "$DAEMON"
 }
 for count in 0 1 2 3 4; do
     launch

@@ -168,9 +168,9 @@ settings() {
 }
 
 is_gone() {
-    local state
-    state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 0
-    [ -z "$state" ] || [ "$state" = Z ] || [ "$state" = X ]
+    local line
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
+    [[ ${line##*) } == [ZX]* ]]
 }
 
 ready_or_gone() {
