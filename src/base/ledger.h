@@ -1,5 +1,5 @@
-/* The ledger: what a keeper leaves behind for the next one, in the gate's file (/run/fileward/gate, 0600 root) itself, so
- * that it outlives every process: which descriptors of the judge are what, who the family is, and when somebody last
+/* The ledger: what a keeper leaves behind for the next one, in a file beside the gate (/run/fileward/ledger, 0600 root),
+ * so that it outlives every process: which descriptors of the judge are what, who the family is, and when somebody last
  * guarded. Written by the keeper; the judge of a dead keeper keeps `alive_ns` going. */
 #ifndef FILEWARD_BASE_LEDGER_H
 #define FILEWARD_BASE_LEDGER_H
@@ -41,7 +41,7 @@ struct ledger {
     struct ledger_page page[2];
 };
 
-/* Maps the gate's file, made long enough first. NULL with errno. */
+/* Maps the ledger's file, made long enough first. NULL with errno. */
 struct ledger *ledger_map(int fd);
 
 /* Unmaps it: for those who have no business with it. */

@@ -1,4 +1,4 @@
-/* The gate's lock file. A POSIX lock names its holder (F_GETLK), and no fork inherits it. */
+/* The gate's lock: a FIFO, /run/fileward/gate. A POSIX lock names its holder (F_GETLK), and no fork inherits it. */
 #ifndef FILEWARD_BASE_LOCK_H
 #define FILEWARD_BASE_LOCK_H
 

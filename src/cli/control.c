@@ -21,13 +21,13 @@
 
 enum { RELOAD_WAIT_S = 120, STOP_WAIT_S = 30 };
 
-/* Opens the gate's file beside the socket, whose locks name keeper and judge. An exit status. */
+/* Opens the gate beside the socket, whose locks name keeper and judge. An exit status. */
 static int open_gate(const char *socket, int *fd)
 {
     char path[PATH_MAX];
     const char *slash = strrchr(socket, '/');
     snprintf(path, sizeof path, "%.*s/gate", slash ? (int)(slash - socket) : 0, socket);
-    *fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    *fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (*fd >= 0)
         return EXIT_SUCCESS;
     char name[TEXT_ESCAPE_SIZE(128)];

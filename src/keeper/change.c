@@ -24,6 +24,7 @@ enum {
     LEAVE_MS = 2000,  /* herald and scout leave within this */
     STOP_MS = 2000,
     SOON_MS = 2,
+    MARKING_MS = 10, /* that may take long */
 };
 
 bool somebody_listens(void)
@@ -452,7 +453,8 @@ int64_t change_deadline(const struct change *c, int64_t now)
 {
     const struct generation *g = c->serving && c->serving->family.policy ? c->serving : c->coming;
     int64_t usual = g ? g->family.policy->settings.timeout_ms * NS_PER_MS / 4 : SOON_MS * NS_PER_MS;
-    return now + (c->phase == PHASE_QUIET ? usual : SOON_MS * NS_PER_MS);
+    int64_t soon = (c->phase == PHASE_MARKING ? MARKING_MS : SOON_MS) * NS_PER_MS;
+    return now + (c->phase == PHASE_QUIET || usual < soon ? usual : soon);
 }
 
 void change_ask(struct change *c)
@@ -515,9 +517,9 @@ int change_prepare(struct change *c)
         return complain_about_user(&p->settings);
     if (files_take_gate(p, &e->files) < 0)
         return EXIT_FAILED;
-    e->ledger = ledger_map(e->files.lock);
+    e->ledger = ledger_map(e->files.ledger);
     if (!e->ledger) {
-        fprintf(stderr, "fileward: cannot map the gate's file beside %s: %s\n", p->settings.socket, strerror(errno));
+        fprintf(stderr, "fileward: cannot map the ledger beside %s: %s\n", p->settings.socket, strerror(errno));
         return EXIT_FAILED;
     }
     int inherited = heritage_take(&before->family, e);

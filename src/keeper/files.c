@@ -80,27 +80,49 @@ static const char usual_gate[] = "/run/fileward/gate";
 
 int files_take_usual_gate(struct files *f)
 {
-    f->lock = open(usual_gate, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    f->lock = open(usual_gate, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     return f->lock < 0 ? 0 : take_lock(f);
+}
+
+/* Whether the lock that we have already is that of this directory: to open and close it again would give it away. */
+static bool has_gate_of(const struct files *f, int dir)
+{
+    struct stat ours, theirs;
+    return f->lock >= 0 && fstat(f->lock, &ours) == 0 && fstatat(dir, "gate", &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+/* A FIFO, because nobody is ever asked about one. With a file in a guarded directory each question about it would give
+ * the judge a descriptor of it; and who closes any descriptor of a file loses his POSIX locks on it. */
+static int open_gate(int dir, const struct settings *s, struct files *f)
+{
+    struct stat st;
+    if (mkfifoat(dir, "gate", 0600) < 0 && errno != EEXIST)
+        return failed("cannot make the lock beside", s->socket);
+    f->lock = openat(dir, "gate", O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (f->lock < 0 || fstat(f->lock, &st) < 0)
+        return failed("cannot open the lock beside", s->socket);
+    if (S_ISFIFO(st.st_mode) && st.st_uid == 0)
+        return take_lock(f);
+    fprintf(stderr, "fileward: `gate` beside %s is not a FIFO of root's: remove it\n", s->socket);
+    return -1;
 }
 
 int files_take_gate(const struct policy *p, struct files *f)
 {
     const struct settings *s = &p->settings;
     const char *name;
-    struct stat ours, theirs;
     CLEAN_FD int dir = open_directory(s->socket, 0, s->gid, 0755, &name);
     if (dir < 0)
         return -1;
-    if (f->lock >= 0 && fstat(f->lock, &ours) == 0 && fstatat(dir, "gate", &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
-        ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
-        return 0; /* taken already; to close another descriptor of it would give the lock away */
-    if (f->lock >= 0)
-        close(f->lock);
-    f->lock = openat(dir, "gate", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (f->lock < 0)
-        return failed("cannot make the lock beside", s->socket);
-    return take_lock(f);
+    if (!has_gate_of(f, dir)) {
+        if (f->lock >= 0)
+            close(f->lock);
+        if (open_gate(dir, s, f) < 0)
+            return -1;
+    }
+    f->ledger = openat(dir, "ledger", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return f->ledger < 0 ? failed("cannot make the ledger beside", s->socket) : 0;
 }
 
 static int open_socket(const struct settings *s, struct files *f)

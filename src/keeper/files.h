@@ -1,4 +1,4 @@
-/* What the keeper opens by name, all of it before it serves: log, sockets, the gate's file. */
+/* What the keeper opens by name, all of it before it serves: log, sockets, the gate. */
 #ifndef FILEWARD_KEEPER_FILES_H
 #define FILEWARD_KEEPER_FILES_H
 
@@ -12,7 +12,8 @@ struct files {
     int http;                    /* listening, or -1; before files_open(): that of a dead keeper's herald, or -1 */
     int socket;                  /* listening local socket */
     int journal;                 /* connected to journald, or -1 */
-    int lock;                    /* the gate's file, base/lock.h and base/ledger.h; -1 until it is taken */
+    int lock;                    /* the gate, base/lock.h; -1 until it is taken */
+    int ledger;                  /* the file beside it, base/ledger.h */
     pid_t judge;                 /* of a dead keeper, who serves behind that gate; 0: nobody */
     int null;                    /* /dev/null */
     char socket_path[108];

@@ -40,7 +40,7 @@ struct keeper {
     sigset_t signals;
     int signal_fd;
     int64_t watchdog_ns, fed_ns; /* how often the service manager wants to hear of us (0: never); when it last did */
-    bool leaving;                /* without ending anybody else */
+    bool leaving;                /* without ending anybody else, as soon as no change is under way */
 };
 
 static struct family *serving(const struct keeper *k)
@@ -188,14 +188,13 @@ static void on_signal(void *ctx, int fd, uint32_t events)
             family_say(serving(k), SEAT_HERALD, 'r');
         break;
     case SIGUSR2:
-        k->leaving = k->change.announced && k->change.phase == PHASE_QUIET;
-        if (k->leaving)
-            end_with(k, "the keeper left (SIGUSR2); its judge guards until the next one comes");
+        k->leaving = true;
         break;
     default:
+        k->leaving = false;
         end_with(k, s.ssi_signo == SIGINT ? "interrupted from the terminal" : "told to stop (SIGTERM)");
     }
-    k->loop.deadline = change_deadline(&k->change, clock_now());
+    k->loop.deadline = k->leaving ? clock_now() : change_deadline(&k->change, clock_now());
 }
 
 /* The service manager hears of us only while verdicts are being given. */
@@ -235,6 +234,8 @@ static void on_tick(void *ctx)
     change_tick(&k->change, now);
     look_after_children(k); /* two that end together send one signal */
     feed_watchdog(k, now);
+    if (k->leaving && k->change.announced && k->change.phase == PHASE_QUIET)
+        end_with(k, "the keeper left (SIGUSR2); its judge guards until the next one comes");
     k->loop.stop |= k->change.failed;
     k->loop.deadline = change_deadline(&k->change, now);
 }

@@ -140,9 +140,9 @@ void reading_finish(struct reading *r)
 
 void reading_release(struct reading *r)
 {
-    if (!r->result)
-        return;
-    munmap(r->result, ARENA_BYTES);
-    close(r->memory_fd);
+    if (r->result)
+        munmap(r->result, ARENA_BYTES);
+    if (r->memory_fd >= 0)
+        close(r->memory_fd);
     *r = (struct reading){.memory_fd = -1};
 }

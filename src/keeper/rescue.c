@@ -100,7 +100,9 @@ void rescue_replace_judge(struct rescue *r, struct family *f, const char *why)
     } else if (!family_promote(f) && family_fork(f, SEAT_JUDGE)) {
         family_say(f, SEAT_JUDGE, 'g');
     }
-    r->waiting_since = 0;
+    /* The spare may be no better: its time begins now. */
+    r->beat = atomic_load(&f->board->beat);
+    r->waiting_since = now;
     say_rescue(f, released, why);
     if (!f->seat[SEAT_SPARE].pid)
         family_fork(f, SEAT_SPARE);

@@ -9,6 +9,7 @@
 
 #include "policy/decide.h"
 #include "policy/glob.h"
+#include "policy/pack.h"
 #include "policy/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -92,8 +93,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!findings.v[i].text || strpbrk(findings.v[i].text, "\n\x1b"))
             abort();
     }
-    if (findings.errors == 0)
+    if (findings.errors == 0) {
+        static _Alignas(16) char room[1 << 22];
         decide_all(p);
+        const struct policy *packed = policy_pack(p, room, sizeof room);
+        if (packed)
+            decide_all(packed);
+    }
     free(contents);
     findings_free(&findings);
     policy_free(p);

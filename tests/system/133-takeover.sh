@@ -65,7 +65,7 @@ done
 end_load
 check_load upgrades
 assert_equal "$(load good ebusy)" 0 "allowed opens refused during upgrades"
-tell_load upgrades
+tell_load "figures: $i upgrades:"
 expect_taken_over "after the upgrades"
 
 # The judge that is to be taken over from does not move: it is released of what it holds, and ended.

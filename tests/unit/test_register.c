@@ -234,6 +234,46 @@ static void test_concurrent_reader(void **state)
     reg_close(r);
 }
 
+static void count(void *ctx, int watch, uint32_t entry)
+{
+    (void)entry;
+    ((int *)ctx)[watch]++;
+}
+
+/* What one scout wrote the next one finds, in another mapping too; a policy may come to leave a place out. */
+static void test_heritage(void **state)
+{
+    (void)state;
+    int fd, n[3] = {0};
+    struct reg *r = reg_create(&fd);
+    assert_non_null(r);
+    struct file_id a = {.ino = 1}, b = {.ino = 2};
+    uint32_t entry = reg_add(r, 1, &a, 0, "/a");
+    assert_int_equal(reg_add(r, 2, &b, 0, "/b"), entry + 1);
+    struct reg *s = reg_attach(fd);
+    assert_non_null(s);
+    assert_int_equal(reg_find(s, 1, &a), entry);
+    expect_place(s, entry, "/a");
+    assert_false(reg_is_outside(s, entry));
+    reg_set_outside(r, entry, true);
+    assert_true(reg_is_outside(s, entry) && !reg_is_outside(s, entry + 1));
+    reg_set_outside(r, entry, false);
+    assert_false(reg_is_outside(s, entry));
+    reg_set_outside(r, 0, true); /* no entry */
+    reg_set_outside(r, UINT32_MAX, true);
+    assert_false(reg_is_outside(s, UINT32_MAX));
+    reg_for_each(s, count, n);
+    assert_int_equal(n[1], 1);
+    assert_int_equal(n[2], 1);
+    reg_close(s);
+    reg_close(r);
+    /* Anything else is not taken for one. */
+    assert_int_equal(ftruncate(fd, 4096), 0);
+    assert_null(reg_attach(fd));
+    close(fd);
+    assert_null(reg_attach(-1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_names_full),
         cmocka_unit_test(test_concurrent_reader),
+        cmocka_unit_test(test_heritage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -416,6 +416,30 @@ static void test_two_processes(void **state)
     ring_close(&r);
 }
 
+/* Another process goes on where the first left off: numbers, what waits, what was dropped. */
+static void test_attached(void **state)
+{
+    (void)state;
+    struct ring r = new_ring(), s;
+    union buffer out;
+    assert_true(push(&r, 'a'));
+    int memory = dup(r.memory_fd), wake = dup(r.wake_fd);
+    assert_int_equal(ring_attach(&s, ROLE_SCOUT, memory, wake), 0);
+    assert_int_equal(s.size, r.size);
+    assert_true(push(&s, 'b'));
+    assert_int_equal(pop(&s), 'a');
+    assert_true(ring_pop(&r, &out.r) > 0);
+    assert_int_equal(out.r.seq, 2);
+    ring_close(&s);
+    ring_close(&r);
+    int fd = memfd_create("no ring", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(fd, 1 << 16), 0);
+    assert_int_equal(ring_attach(&s, ROLE_SCOUT, fd, -1), -1);
+    assert_int_equal(ftruncate(fd, 16), 0);
+    assert_int_equal(ring_attach(&s, ROLE_SCOUT, fd, -1), -1);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,7 +448,7 @@ int main(void)
         cmocka_unit_test(test_too_long),      cmocka_unit_test(test_hostile_consumer),
         cmocka_unit_test(test_malformed),     cmocka_unit_test(test_noise),
         cmocka_unit_test(test_seen),          cmocka_unit_test(test_dying_producer),
-        cmocka_unit_test(test_two_processes),
+        cmocka_unit_test(test_two_processes), cmocka_unit_test(test_attached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
