@@ -94,9 +94,8 @@ static bool give_up(struct keeper *k, const char *why)
     return true;
 }
 
-static void on_death(struct keeper *k, enum seat seat, const char *why, bool was_ready, int64_t now)
+static void on_death(struct keeper *k, struct family *f, enum seat seat, const char *why, bool was_ready, int64_t now)
 {
-    struct family *f = serving(k);
     struct child *c = &f->seat[seat];
     if (!was_ready && give_up(k, why))
         return;
@@ -124,9 +123,8 @@ static bool may_sit(const struct keeper *k, enum seat seat)
     return !before || !before->family.seat[seat].pid;
 }
 
-static void look_after_child(struct keeper *k, enum seat seat, int64_t now)
+static void look_after_child(struct keeper *k, struct family *f, enum seat seat, int64_t now)
 {
-    struct family *f = serving(k);
     struct child *c = &f->seat[seat];
     int how = 0;
     char end[128], why[192];
@@ -136,12 +134,12 @@ static void look_after_child(struct keeper *k, enum seat seat, int64_t now)
     if (c->pid && family_reap(f, seat, 0, &how)) {
         describe_end(how, end, sizeof end);
         snprintf(why, sizeof why, "the %s %s", seat_name(seat), end);
-        on_death(k, seat, why, was_ready, now);
+        on_death(k, f, seat, why, was_ready, now);
     } else if (c->pid && hangs(c, seat, now)) {
         snprintf(why, sizeof why, "the %s did not say anything for %d s", seat_name(seat),
                  (int)((now - c->heard_ns) / NS_PER_S));
         family_kill(f, seat);
-        on_death(k, seat, why, was_ready, now);
+        on_death(k, f, seat, why, was_ready, now);
     }
     if (c->pid || now < c->retry_ns || !may_sit(k, seat) || k->change.failed)
         return;
@@ -154,8 +152,9 @@ static void look_after_child(struct keeper *k, enum seat seat, int64_t now)
 static void look_after_children(struct keeper *k)
 {
     int64_t now = clock_now();
-    for (int seat = 0; serving(k) && seat < SEAT_READER; seat++)
-        look_after_child(k, (enum seat)seat, now);
+    struct family *f = serving(k);
+    for (int seat = 0; f && seat < SEAT_READER; seat++)
+        look_after_child(k, f, (enum seat)seat, now);
     estate_reap_strays(&k->change.estate);
 }
 
@@ -207,9 +206,8 @@ static void feed_watchdog(struct keeper *k, int64_t now)
     notify_send(k->change.notify_fd, "WATCHDOG=1");
 }
 
-static void watch_over_judge(struct keeper *k, int64_t now)
+static void watch_over_judge(struct keeper *k, struct family *f, int64_t now)
 {
-    struct family *f = serving(k);
     const struct child *seat = &f->seat[SEAT_JUDGE];
     if (!seat->pid) {
         rescue_stand_in(f);
@@ -229,8 +227,9 @@ static void on_tick(void *ctx)
 {
     struct keeper *k = ctx;
     int64_t now = clock_now();
-    if (serving(k))
-        watch_over_judge(k, now);
+    struct family *f = serving(k);
+    if (f)
+        watch_over_judge(k, f, now);
     change_tick(&k->change, now);
     look_after_children(k); /* two that end together send one signal */
     feed_watchdog(k, now);

@@ -43,7 +43,8 @@ static struct policy *load(struct reading_result *result, const char *main_file,
 {
     struct findings findings = {0};
     struct policy_sources sources = {.main_file = main_file};
-    struct policy *p = policy_load_contents(&sources, &findings, contents);
+    struct policy *p =
+        contents ? policy_load_contents(&sources, &findings, contents) : policy_load(main_file, &findings);
     note_findings(result, &findings);
     result->errors = (uint32_t)findings.errors;
     findings_free(&findings);
@@ -65,14 +66,13 @@ static void keep(struct reading_result *result, const struct policy *p, const ch
 static struct policy *load_last_good(struct reading_result *result, const struct policy *bad)
 {
     char line[PATH_MAX + 128];
-    CLEAN_FREE char *contents = NULL;
     CLEAN_FREE char *path = last_good_path(bad->files[0]);
     if (!path || access(path, F_OK) < 0)
         return NULL;
     snprintf(line, sizeof line, "fileward: WARNING: the policy has errors; taking the last good one, kept in %s", path);
     uint32_t errors = result->errors;
     note(result, line);
-    struct policy *p = load(result, path, &contents);
+    struct policy *p = load(result, path, NULL);
     bool good = result->errors == 0;
     result->errors = errors;
     result->last_good = good;

@@ -34,7 +34,7 @@ expect_eperm cat "$T/guarded/file"
 expect_ok "$DASH" "$T/guarded/file"
 expect_ok cat "$T/guarded/public"
 marks=$(metric 'fileward_marks{watch="w"}')
-judge=$(serving_judge)
+judge=$(seat_pid judge)
 EXPECTED_GROUPS=$(groups)
 
 # Another decision, by the command: it prints what came of it.
@@ -42,7 +42,7 @@ policy < <(watch allow "")
 expect_ok reload
 [[ $OUTPUT == reloaded ]] || fail "it says: $OUTPUT"
 expect_ok cat "$T/guarded/file"
-[ "$(serving_judge)" != "$judge" ] || fail "the judge is still the one of the old policy"
+[ "$(seat_pid judge)" != "$judge" ] || fail "the judge is still the one of the old policy"
 record_has '.kind == "reload" and .successful and .reason == null and .watches == 1'
 assert_equal "$(metric 'fileward_marks{watch="w"}')" "$marks" "marks after a reload"
 metric_becomes fileward_policy_last_reload_successful 1
@@ -131,7 +131,7 @@ expect_ok reload
 expect_eperm cat "$T/guarded/more"
 
 # Nothing is left: no process, no descriptor, no zombie. Many at once are as good as one.
-KEEPER_DESCRIPTORS=
+forget_deaths
 expect_as_before "before"
 for _ in 1 2 3 4 5 6 7 8; do
     kill -HUP "$DAEMON"

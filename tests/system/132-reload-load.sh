@@ -35,7 +35,7 @@ tell_load "figures: $((i - 1)) reloads:"
 metric_becomes fileward_rescues_total 0
 echo "$base" >"$T/conf/fileward.ini"
 expect_ok "$FILEWARD" reload --socket "$SOCKET"
-KEEPER_DESCRIPTORS=
+forget_deaths
 expect_as_before "after the reloads"
 stop
 account

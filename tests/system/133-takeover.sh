@@ -74,7 +74,7 @@ begin_load
 kill -KILL "$DAEMON"
 until_true 5 is_gone "$DAEMON"
 wait "$DAEMON" 2>/dev/null
-kill -STOP "$(serving_judge)"
+kill -STOP "$(seat_pid judge)"
 take_over
 expect_taken_over "takeover from a stopped judge"
 end_load
