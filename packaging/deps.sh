@@ -83,7 +83,7 @@ apt-get install -y -qq --no-install-recommends $missing </dev/null
 # What was installed just now must not start at the next boot either.
 if command -v systemctl >/dev/null; then
     for package in $missing; do
-        dpkg -L "$package" | sed -n 's|.*/systemd/system/\([^/]*\.\(service\|socket\|timer\)\)$|\1|p' |
+        dpkg -L "$package" | sed -nE 's#.*/systemd/system/([^/@]+\.(service|socket|timer))$#\1#p' |
             xargs -r systemctl --quiet disable || :
     done
 fi
