@@ -58,14 +58,14 @@ own_cgroups() {
     done </proc/self/cgroup
 }
 
-# boot: nspawn's own filter would refuse fanotify_init() even to root.
+# boot: nspawn's own filter would refuse these calls even to root.
 boot() {
     (
         for group in "${CGROUPS[@]}"; do
             echo "$BASHPID" >"$group/cgroup.procs"
         done
         exec systemd-nspawn --quiet --directory="$R" --machine=fileward-test --register=no --keep-unit \
-            --private-network --system-call-filter="fanotify_init fanotify_mark" --boot
+            --private-network --system-call-filter="fanotify_init fanotify_mark pidfd_getfd" --boot
     ) </dev/null >"$T/console" 2>&1 &
     NSPAWN=$!
     if ! until_true 30 booted || is_gone "$NSPAWN"; then
@@ -133,17 +133,21 @@ unit_is_up() {
 }
 
 expect_up() {
-    until_true 15 unit_is_up || fail "$1: not up: $(inside systemctl status --no-pager fileward 2>&1)
-$(processes --list-name fileward-)"
+    until_true 15 unit_is_up || fail "$1: not up: $(what_happened)"
 }
 
 # expect_another WHEN OLD: up again, with another keeper than OLD.
+expect_another() {
+    until_true 20 another_is_up "$2" || fail "$1: not up again: $(what_happened)"
+}
+
 another_is_up() {
     unit_is_up && [ "$DAEMON" != "$1" ]
 }
 
-expect_another() {
-    until_true 20 another_is_up "$2" || fail "$1: not up again: $(inside systemctl status --no-pager fileward 2>&1)"
+what_happened() {
+    inside journalctl --no-pager --unit fileward --lines 30 2>&1
+    processes --list-name fileward-
 }
 
 http() {
@@ -308,6 +312,7 @@ assert inside systemctl kill --kill-who=main --signal=USR2 fileward
 expect_another "upgrade" "$keeper"
 end_load "upgrade"
 expect_guarded "upgrade"
+assert_equal "$(unit NRestarts)" 3 "starts after the first: the keeper killed, stopped, replaced"
 assert_equal "$(stat -L -c %i "/proc/$DAEMON/exe")" "$(stat -c %i "$R/usr/local/sbin/fileward")" "the program that runs now"
 
 # --- records ----------------------------------------------------------------------------------------------------------
@@ -327,7 +332,7 @@ assert_equal "$(opens bad /srv/guarded/forbidden)" "20 0 0" "opens when it is st
 assert_equal "$(processes fileward-)" "" "processes that stay"
 assert_equal "$(unit Result)" success "the result of the unit"
 
-# Before the first service of an ordinary kind is started, it guards.
+# Before the first service of an ordinary kind is started, it guards, even if the policy was broken since.
 mkdir "$R/etc/systemd/system/basic.target.wants"
 cat >"$R/etc/systemd/system/probe.service" <<END
 [Service]
@@ -336,6 +341,8 @@ ExecStart=/usr/local/bin/bad -n 20 /srv/guarded/forbidden
 StandardOutput=file:/var/probe.json
 END
 ln -s ../probe.service "$R/etc/systemd/system/basic.target.wants/"
+assert inside systemctl start fileward
+echo "pth = /srv" >>"$R/etc/fileward/fileward.ini"
 inside systemctl reboot
 expect_end 133 # how nspawn says that it wants to be started again
 boot || fail "the container does not boot: $(tail -n 20 "$T/console")"
