@@ -4,9 +4,14 @@ VERSION = 0.1.0
 # Where things go. BUILD=DIR keeps another build (sanitizers, another compiler) apart.
 BUILD  ?= build
 PREFIX ?= /usr/local
-SBINDIR = $(PREFIX)/sbin
-MANDIR  = $(PREFIX)/share/man/man8
-POLICYDIR = $(PREFIX)/share/fileward/policy
+SYSCONFDIR ?= /etc
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR  ?= $(PREFIX)/share/man/man8
+POLICYDIR   ?= $(PREFIX)/share/fileward/policy
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+LOGROTATEDIR ?= $(SYSCONFDIR)/logrotate.d
 
 # What to build from. Everything but main.c is also an archive, so that tests and fuzzers link what they need of it.
 SRC  = $(sort $(wildcard src/*.c src/*/*.c))
@@ -63,7 +68,7 @@ endif
 compile = $(CC) -std=gnu17 $(CFLAGS) $(WARNINGS) $(hardening) $(DEFINES)
 link    = $(CC) $(CFLAGS) $(hardening) $(LDFLAGS) $(link_hardening) -Wl,--as-needed
 
-.PHONY: all help deps objects unit run test soak bench lint fuzz fuzzers fuzz-programs asan install uninstall clean
+.PHONY: all help deps objects unit run test soak bench lint fuzz fuzzers fuzz-programs asan install install-files uninstall clean
 .PHONY: libraries force bench-programs format lint-walls lint-format lint-shell lint-cppcheck lint-analyzer
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -76,7 +81,7 @@ help:
 	@echo 'make run        try it: audit-only, on the real /etc and ~/.ssh (root)'
 	@echo 'make test       unit, fuzz and system tests (root); tests/run NAME... runs some'
 	@echo 'make soak bench lint fuzz asan    longer tests, speed, style and walls, fuzzing, sanitizers'
-	@echo 'make install uninstall            PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make install uninstall            PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR=$(DESTDIR)'
 
 deps:
 	@packaging/deps.sh build
@@ -199,16 +204,32 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call short,TEST)$(compile) -MMD -MP -MF $@.d $(link_hardening) -o $@ $<
 
-# Installing never touches a policy in /etc: the shipped ones go beside, to be copied from.
-install: all
-	install -D -m 0755 $(BUILD)/fileward $(DESTDIR)$(SBINDIR)/fileward
-	$(if $(MAN),install -D -m 0644 -t $(DESTDIR)$(MANDIR) $(MAN))
-	$(if $(POLICIES),install -D -m 0644 -t $(DESTDIR)$(POLICYDIR) $(POLICIES))
+# Installs files and starts nothing; README.md says how to go on. What is in SYSCONFDIR already stays as it is; where there
+# is no policy at all, the shipped ones are installed, audit-only.
+install:
+	@$(if $(DESTDIR),,packaging/deps.sh build)
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory install-files
 
+CONFDIR = $(DESTDIR)$(SYSCONFDIR)/fileward
+ROTATE  = $(DESTDIR)$(LOGROTATEDIR)/fileward
+install-files:
+	install -D -m 0755 $(BUILD)/fileward $(DESTDIR)$(SBINDIR)/fileward
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR) $(MAN)
+	install -D -m 0644 -t $(DESTDIR)$(POLICYDIR) $(POLICIES)
+	install -D -m 0644 packaging/fileward.sysusers $(DESTDIR)$(SYSUSERSDIR)/fileward.conf
+	install -D -m 0644 packaging/fileward.tmpfiles $(DESTDIR)$(TMPFILESDIR)/fileward.conf
+	sed 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' packaging/fileward.service | \
+	    install -D -m 0644 /dev/stdin $(DESTDIR)$(UNITDIR)/fileward.service
+	[ -e $(ROTATE) ] || install -D -m 0644 packaging/fileward.logrotate $(ROTATE)
+	[ -e $(CONFDIR) ] || { install -D -m 0644 packaging/fileward.ini $(CONFDIR)/fileward.ini && \
+	    install -D -m 0644 -t $(CONFDIR)/policy.d $(POLICIES); }
+
+# Leaves the policy, the records and the service user.
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/fileward
-	$(if $(MAN),rm -f $(MAN:man/%=$(DESTDIR)$(MANDIR)/%))
-	$(if $(POLICIES),rm -f $(POLICIES:policy/%=$(DESTDIR)$(POLICYDIR)/%))
+	rm -f $(DESTDIR)$(SBINDIR)/fileward $(DESTDIR)$(UNITDIR)/fileward.service $(ROTATE)
+	rm -f $(DESTDIR)$(SYSUSERSDIR)/fileward.conf $(DESTDIR)$(TMPFILESDIR)/fileward.conf
+	rm -f $(MAN:man/%=$(DESTDIR)$(MANDIR)/%) $(POLICIES:policy/%=$(DESTDIR)$(POLICYDIR)/%)
 	-rmdir $(DESTDIR)$(POLICYDIR) $(DESTDIR)$(PREFIX)/share/fileward 2>/dev/null
 
 clean:

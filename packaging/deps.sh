@@ -14,9 +14,9 @@ for set in "${@:-build}"; do
         ;;
     test)
         debian="$debian libcmocka-dev clang libclang-rt-dev jq curl procps util-linux openssh-client openssh-server"
-        debian="$debian prometheus git vim-tiny"
+        debian="$debian prometheus git vim-tiny systemd-container logrotate"
         fedora="$fedora libcmocka-devel clang compiler-rt jq curl procps-ng util-linux openssh-clients openssh-server"
-        fedora="$fedora golang-github-prometheus git vim-minimal"
+        fedora="$fedora golang-github-prometheus git vim-minimal systemd-container logrotate"
         ;;
     lint)
         debian="$debian clang-format cppcheck shellcheck"
@@ -83,7 +83,7 @@ apt-get install -y -qq --no-install-recommends $missing </dev/null
 # What was installed just now must not start at the next boot either.
 if command -v systemctl >/dev/null; then
     for package in $missing; do
-        dpkg -L "$package" | sed -n 's|.*/systemd/system/\([^/]*\.\(service\|socket\|timer\)\)$|\1|p' |
+        dpkg -L "$package" | sed -nE 's#.*/systemd/system/([^/@]+\.(service|socket|timer))$#\1#p' |
             xargs -r systemctl --quiet disable || :
     done
 fi
