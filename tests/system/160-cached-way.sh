@@ -1,4 +1,4 @@
-# promise: an open of a known process costs at most 8 system calls, 13 where rules tell read from write; no memory, path, log
+# promise: an open of a known process costs at most 8 system calls, 13 where rules tell read from write; no memory, path, log; nothing while idle
 . tests/system/lib.sh
 setup
 need strace
@@ -58,3 +58,16 @@ expect_calls same 8 epoll_wait read statx ioctl write close
 expect_calls differ 13 epoll_wait read statx ioctl write close fcntl pread64
 [ "$(metric fileward_decision_cache_hits_total)" -ge $((2 * opens)) ] ||
     fail "decisions are not remembered"
+
+# While nobody asks nothing is done: within a second at most what a look at the clock takes.
+cpu_ns() {
+    cut -d' ' -f1 "/proc/$judge/schedstat"
+}
+limited "$BUILD/tests/opener" many 2000 "$T/guarded/same/file" >/dev/null # so that it has reason to look again
+is_at_rest() {
+    local before
+    before=$(cpu_ns)
+    sleep 0.3
+    [ "$(cpu_ns)" = "$before" ]
+}
+until_true 5 is_at_rest || fail "the judge does something though nobody asks"

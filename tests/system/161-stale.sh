@@ -181,10 +181,10 @@ has_expired() {
 until_true 8 has_expired || fail "a rule past its time still holds"
 refused expires
 
-# Another policy is another judge, which remembers nothing.
+# Another policy is another judge, which remembers nothing. The same program, which was refused, and the other one.
 begin "$T/bin/second"
 refused exe
-guard <<END
+policy <<END
 [watch exe]
 path = $T/guarded/exe
 default = deny
@@ -192,6 +192,9 @@ default = deny
 action = allow
 exe = $T/bin/second
 END
+expect_ok "$FILEWARD" reload -c "$T/conf/fileward.ini"
 allowed exe
+do_it exec "$T/bin/first"
+refused exe
 end
 exit 0
