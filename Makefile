@@ -21,7 +21,7 @@ UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/te
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 HELPERS = $(patsubst tests/system/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/system/*.c)))
 BENCH   = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
-SCRIPTS = .ci/run tests/run $(wildcard packaging/*.sh tests/*.sh tests/*/*.sh tests/bench/run)
+SCRIPTS = .ci/run tests/run $(wildcard packaging/*.sh tests/*.sh tests/*/*.sh tests/bench/run tests/bench/report)
 POLICIES = $(wildcard policy/*.ini)
 MAN      = $(wildcard man/*.8)
 LIBRARIES = libseccomp libcap inih libmicrohttpd nettle jansson
@@ -68,8 +68,9 @@ endif
 compile = $(CC) -std=gnu17 $(CFLAGS) $(WARNINGS) $(hardening) $(DEFINES)
 link    = $(CC) $(CFLAGS) $(hardening) $(LDFLAGS) $(link_hardening) -Wl,--as-needed
 
-.PHONY: all help deps objects unit run test soak bench lint fuzz fuzzers fuzz-programs asan install install-files uninstall clean
-.PHONY: libraries force bench-programs format lint-walls lint-format lint-shell lint-cppcheck lint-analyzer
+.PHONY: all help deps objects unit run test soak bench lint fuzz fuzzers fuzz-programs asan uncached install install-files
+.PHONY: uninstall clean libraries force bench-docs deps-bench bench-programs format lint-walls lint-format lint-shell
+.PHONY: lint-cppcheck lint-analyzer
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -81,6 +82,7 @@ help:
 	@echo 'make run        try it: audit-only, on the real /etc and ~/.ssh (root)'
 	@echo 'make test       unit, fuzz and system tests (root); tests/run NAME... runs some'
 	@echo 'make soak bench lint fuzz asan    longer tests, speed, style and walls, fuzzing, sanitizers'
+	@echo 'make uncached   the tests on a judge that remembers nothing'
 	@echo 'make install uninstall            PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR=$(DESTDIR)'
 
 deps:
@@ -143,6 +145,13 @@ asan:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=yes CFLAGS='-O1 -g' all unit
 	@BUILD=$(BUILD)/asan FUZZ_SECONDS=0 tests/run $(TESTS)
 
+# The same tests on a judge that remembers nothing: no process, program, unit or decision from an earlier question. What
+# passes here and fails above is an answer out of date.
+uncached:
+	@packaging/deps.sh build test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/uncached CFLAGS='-O2 -g -DFILEWARD_NO_CACHE' all unit
+	@BUILD=$(BUILD)/uncached FUZZ_SECONDS=0 tests/run $(TESTS)
+
 # Fuzzers are made of objects of their own, by clang, with sanitizers and counters at every branch.
 fuzzers:
 	@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SANITIZE=fuzzer-no-link, CFLAGS='-O1 -g' fuzz-programs
@@ -192,17 +201,25 @@ lint-analyzer:
 	@echo gcc -fanalyzer
 	@$(MAKE) --no-print-directory CC=gcc BUILD=$(BUILD)/analyzer CFLAGS='-O1 -g -fanalyzer -Wno-analyzer-malloc-leak' objects
 
+# Speed. bench prints what was measured; bench-docs also writes it into docs/performance.md.
 bench:
 	@packaging/deps.sh build test
 	@$(MAKE) --no-print-directory all unit bench-programs
 	@BUILD=$(BUILD) tests/bench/run
 
+bench-docs: bench
+	@BUILD=$(BUILD) tests/bench/report docs/performance.md
+
+# fapolicyd, to compare with. Nothing of it is started or configured: the benchmark does both, for itself alone.
+deps-bench:
+	@packaging/deps.sh fapolicyd
+
 bench-programs: $(BENCH)
 	@:
 
-$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
+$(BUILD)/bench/%: tests/bench/%.c $(LIB) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call short,TEST)$(compile) -MMD -MP -MF $@.d $(link_hardening) -o $@ $<
+	$(call short,TEST)$(compile) -MMD -MP -MF $@.d $(link_hardening) -o $@ $< $(LIB) $(libs)
 
 # Installs files and starts nothing; README.md says how to go on. What is in SYSCONFDIR already stays as it is; where there
 # is no policy at all, the shipped ones are installed, audit-only.

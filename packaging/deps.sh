@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for the named sets (build test lint fuzz), and is silent when nothing is.
+# Installs what is missing for the named sets (build test lint fuzz fapolicyd), and is silent when nothing is.
 # No service is started or enabled by it: some tests need the programs of sshd and Prometheus, not their daemons.
 set -eu
 
@@ -14,9 +14,9 @@ for set in "${@:-build}"; do
         ;;
     test)
         debian="$debian libcmocka-dev clang libclang-rt-dev jq curl procps util-linux openssh-client openssh-server"
-        debian="$debian prometheus git vim-tiny systemd-container logrotate"
+        debian="$debian prometheus git vim-tiny strace systemd-container logrotate"
         fedora="$fedora libcmocka-devel clang compiler-rt jq curl procps-ng util-linux openssh-clients openssh-server"
-        fedora="$fedora golang-github-prometheus git vim-minimal systemd-container logrotate"
+        fedora="$fedora golang-github-prometheus git vim-minimal strace systemd-container logrotate"
         ;;
     lint)
         debian="$debian clang-format cppcheck shellcheck"
@@ -26,8 +26,12 @@ for set in "${@:-build}"; do
         debian="$debian clang libclang-rt-dev"
         fedora="$fedora clang compiler-rt"
         ;;
+    fapolicyd)
+        debian="$debian fapolicyd"
+        fedora="$fedora fapolicyd"
+        ;;
     *)
-        echo "deps.sh: unknown set '$set': build, test, lint or fuzz" >&2
+        echo "deps.sh: unknown set '$set': build, test, lint, fuzz or fapolicyd" >&2
         exit 2
         ;;
     esac

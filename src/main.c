@@ -20,6 +20,7 @@ static const struct command {
     {"reload", cmd_reload, "make the running daemon read its policy again"},
     {"stop", cmd_stop, "end the running daemon"},
     {"events", cmd_events, "what was recorded; -f goes on as it happens"},
+    {"bench", cmd_bench, "what the policy costs on this machine"},
     {"version", cmd_version, "the version of this program"},
     {"help", cmd_help, "this text; `fileward COMMAND --help` for one command"},
 };

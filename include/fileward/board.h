@@ -77,8 +77,9 @@ struct board {
     } held[HELD_MAX];
     _Atomic uint64_t bucket[BUCKETS + 1]; /* last: +Inf; not cumulative */
     _Atomic uint64_t latency_sum_ns;
-    _Atomic uint64_t cache_hits, cache_misses;
-    _Atomic uint64_t answer_errors; /* answers that the kernel did not take (the opener was gone) */
+    _Atomic uint64_t cache_hits, cache_misses;       /* processes known from an earlier question */
+    _Atomic uint64_t decision_hits, decision_misses; /* decisions known from an earlier question */
+    _Atomic uint64_t answer_errors;                  /* answers that the kernel did not take (the opener was gone) */
     /* scout */
     _Atomic uint32_t scanned; /* 1 when the first marking is complete */
     struct board_watch watch[WATCHES_MAX];

@@ -15,10 +15,11 @@ struct kernel_pidfd_info {
     __s32 exit_code;
 };
 _Static_assert(sizeof(struct kernel_pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
-#define KERNEL_PIDFD_GET_INFO   _IOWR(0xFF, 11, struct kernel_pidfd_info)
-#define KERNEL_PIDFD_INFO_PID   (1u << 0)
-#define KERNEL_PIDFD_INFO_CREDS (1u << 1)
-#define KERNEL_PIDFD_THREAD     O_EXCL     /* pidfd_open(2), 6.9 */
-#define KERNEL_PIDFS_MAGIC      0x50494446 /* statfs f_type of a pidfd, 6.9: its inode number is never reused */
+#define KERNEL_PIDFD_GET_INFO      _IOWR(0xFF, 11, struct kernel_pidfd_info)
+#define KERNEL_PIDFD_INFO_PID      (1u << 0)
+#define KERNEL_PIDFD_INFO_CREDS    (1u << 1)
+#define KERNEL_PIDFD_INFO_CGROUPID (1u << 2)
+#define KERNEL_PIDFD_THREAD        O_EXCL     /* pidfd_open(2), 6.9 */
+#define KERNEL_PIDFS_MAGIC         0x50494446 /* statfs f_type of a pidfd, 6.9: its inode number is never reused */
 
 #endif

@@ -32,7 +32,8 @@ static bool info_by_pidfd(int pidfd, struct kernel_pidfd_info *info)
 {
     errno = EBADF; /* what is said of no descriptor, or of one that tells nothing */
     /* Not PIDFD_INFO_EXIT: with it the call succeeds on a process that is long gone (kernel-facts 13). */
-    *info = (struct kernel_pidfd_info){.mask = KERNEL_PIDFD_INFO_PID | KERNEL_PIDFD_INFO_CREDS};
+    *info = (struct kernel_pidfd_info){.mask = KERNEL_PIDFD_INFO_PID | KERNEL_PIDFD_INFO_CREDS |
+                                               KERNEL_PIDFD_INFO_CGROUPID};
     return pidfd >= 0 && ioctl(pidfd, KERNEL_PIDFD_GET_INFO, info) == 0 && (info->mask & KERNEL_PIDFD_INFO_CREDS);
 }
 
@@ -45,7 +46,22 @@ uint32_t process_features(void)
     return info_by_pidfd(process, &info) ? features | FEATURE_PIDFD_INFO : features;
 }
 
-int process_open(struct process *p, int32_t tid)
+static struct creds creds_of_info(const struct kernel_pidfd_info *i)
+{
+    return (struct creds){.tgid = (int32_t)i->tgid,
+                          .ppid = (int32_t)i->ppid,
+                          .ruid = i->ruid,
+                          .euid = i->euid,
+                          .fsuid = i->fsuid,
+                          .rgid = i->rgid,
+                          .egid = i->egid,
+                          .sgid = i->sgid,
+                          .fsgid = i->fsgid,
+                          .cgroup = i->mask & KERNEL_PIDFD_INFO_CGROUPID ? i->cgroupid : 0};
+}
+
+/* Opens both descriptors. Returns 1 if `info` has been filled, 0 if this kernel cannot, -1 with errno. */
+static int open_both(struct process *p, int32_t tid, struct kernel_pidfd_info *info)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d", tid);
@@ -56,11 +72,33 @@ int process_open(struct process *p, int32_t tid)
     if (proc < 0)
         return -1;
     /* Had the number passed to another process between the two, the first would now be dead. */
-    struct kernel_pidfd_info info;
-    if (pidfd >= 0 && !info_by_pidfd(pidfd, &info) && errno == ESRCH)
+    bool told = info_by_pidfd(pidfd, info);
+    if (pidfd >= 0 && !told && errno == ESRCH)
         return -1;
     *p = (struct process){.tid = tid, .pidfd = STEAL_FD(pidfd), .proc = STEAL_FD(proc)};
-    return 0;
+    return told;
+}
+
+int process_open(struct process *p, int32_t tid)
+{
+    struct kernel_pidfd_info info;
+    return open_both(p, tid, &info) < 0 ? -1 : 0;
+}
+
+int process_open_with(struct process *p, int32_t tid, struct creds *out)
+{
+    struct kernel_pidfd_info info;
+    int told = open_both(p, tid, &info);
+    if (told > 0)
+        *out = creds_of_info(&info);
+    if (told != 0)
+        return told < 0 ? -1 : 0;
+    if (process_creds(p, out) == 0)
+        return 0;
+    int why = errno;
+    process_close(p);
+    errno = why;
+    return -1;
 }
 
 void process_close(struct process *p)
@@ -87,15 +125,7 @@ int process_creds(const struct process *p, struct creds *out)
 {
     struct kernel_pidfd_info i;
     if (info_by_pidfd(p->pidfd, &i)) {
-        *out = (struct creds){.tgid = (int32_t)i.tgid,
-                              .ppid = (int32_t)i.ppid,
-                              .ruid = i.ruid,
-                              .euid = i.euid,
-                              .fsuid = i.fsuid,
-                              .rgid = i.rgid,
-                              .egid = i.egid,
-                              .sgid = i.sgid,
-                              .fsgid = i.fsgid};
+        *out = creds_of_info(&i);
         return 0;
     }
     if (errno == ESRCH)
@@ -161,34 +191,59 @@ bool process_loginuid(const struct process *p, uint32_t *out)
     return n > 0 && procfs_number(text, (size_t)n, out);
 }
 
-bool process_unit(const struct process *p, char unit[UNIT_MAX])
+bool process_unit(const struct process *p, char unit[UNIT_MAX], bool *by_cgroup)
 {
     char text[TEXT_MAX];
     ssize_t n = read_text(p, "cgroup", text, sizeof text);
+    if (by_cgroup)
+        *by_cgroup = n > 0 && !procfs_unit_is_mixed(text, (size_t)n);
     return n > 0 && procfs_unit(text, (size_t)n, unit);
+}
+
+void process_sight_open(struct process_sight *s, const struct process *p)
+{
+    s->wchan = openat(p->proc, "wchan", O_RDONLY | O_CLOEXEC);
+    s->call = openat(p->proc, "syscall", O_RDONLY | O_CLOEXEC);
+}
+
+void process_sight_close(struct process_sight *s)
+{
+    if (s->wchan >= 0)
+        close(s->wchan);
+    if (s->call >= 0)
+        close(s->call);
+    s->wchan = s->call = -1;
 }
 
 /* Whether the thread has left its processor. Asking for the call of one that is about to makes the kernel wait for a
  * whole tick (wait_task_inactive()), and on a crowded machine all others with it; wchan is "0" as long as it has not.
  * A kernel without wchan leaves us no choice. */
-static bool sleeps(const struct process *p)
+static bool sleeps(const struct process_sight *s)
 {
     char text[64];
-    ssize_t n = read_text(p, "wchan", text, sizeof text);
+    ssize_t n = pread(s->wchan, text, sizeof text, 0);
     return n < 0 || (n > 0 && text[0] != '0');
+}
+
+enum proc_call process_sight_call(const struct process_sight *s, uint64_t *flags)
+{
+    const int64_t patience_ns = 25000; /* on another processor it takes some microseconds to fall asleep */
+    char text[256];
+    *flags = 0;
+    for (int64_t began = clock_now(); !sleeps(s);)
+        if (clock_now() - began > patience_ns)
+            return CALL_RUNNING;
+    ssize_t n = pread(s->call, text, sizeof text, 0);
+    return n > 0 ? procfs_syscall(text, (size_t)n, flags) : CALL_OTHER;
 }
 
 enum proc_call process_call(const struct process *p, uint64_t *flags)
 {
-    enum { LOOKS = 4 }; /* on another processor it takes some microseconds to fall asleep, as long as a look */
-    char text[256];
-    *flags = 0;
-    int looks = 0;
-    while (!sleeps(p))
-        if (++looks == LOOKS)
-            return CALL_RUNNING;
-    ssize_t n = read_text(p, "syscall", text, sizeof text);
-    return n > 0 ? procfs_syscall(text, (size_t)n, flags) : CALL_OTHER;
+    struct process_sight s;
+    process_sight_open(&s, p);
+    enum proc_call call = process_sight_call(&s, flags);
+    process_sight_close(&s);
+    return call;
 }
 
 size_t process_comm(const struct process *p, char *out, size_t size)

@@ -18,6 +18,7 @@ struct process {
 struct creds {
     int32_t tgid, ppid; /* ppid: the parent as it is now */
     uint32_t ruid, euid, fsuid, rgid, egid, sgid, fsgid;
+    uint64_t cgroup; /* number of its control group in the unified hierarchy, never given twice; 0: unknown */
 };
 
 /* The file that a process runs. */
@@ -34,6 +35,9 @@ uint32_t process_features(void);
 int process_open(struct process *p, int32_t tid);
 void process_close(struct process *p);
 
+/* Opens it and gives its credentials in one. */
+int process_open_with(struct process *p, int32_t tid, struct creds *out);
+
 /* Credentials and parent, by PIDFD_GET_INFO, else from /proc/TID/status. -1: gone or unreadable (errno). */
 int process_creds(const struct process *p, struct creds *out);
 
@@ -47,10 +51,20 @@ ssize_t process_program_path(const struct process *p, char *out, size_t size);
 /* Text attributes; false when they cannot be determined. */
 bool process_status(const struct process *p, struct proc_status *out);
 bool process_loginuid(const struct process *p, uint32_t *out);
-bool process_unit(const struct process *p, char unit[UNIT_MAX]);
+/* *by_cgroup (may be NULL): whether creds.cgroup alone tells it, because there is no other hierarchy of the manager's. */
+bool process_unit(const struct process *p, char unit[UNIT_MAX], bool *by_cgroup);
 
 /* What the blocked thread asked the kernel for (procfs_syscall). CALL_RUNNING: it does not sleep yet, look again. */
 enum proc_call process_call(const struct process *p, uint64_t *flags);
+
+/* The same again and again, through descriptors that stay open: a third of the cost. */
+struct process_sight {
+    int wchan; /* -1: this kernel has none */
+    int call;  /* -1: nothing is to be seen */
+};
+void process_sight_open(struct process_sight *s, const struct process *p);
+void process_sight_close(struct process_sight *s);
+enum proc_call process_sight_call(const struct process_sight *s, uint64_t *flags);
 
 /* The name of the thread, for display. Returns its length, 0 if unknown. */
 size_t process_comm(const struct process *p, char *out, size_t size);

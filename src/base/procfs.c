@@ -158,6 +158,12 @@ bool procfs_unit(const char *text, size_t len, char unit[UNIT_MAX])
     return found;
 }
 
+bool procfs_unit_is_mixed(const char *text, size_t len)
+{
+    static const char named[] = ":name=systemd:";
+    return memmem(text, len, named, sizeof named - 1) != NULL;
+}
+
 bool procfs_number(const char *text, size_t len, uint32_t *out)
 {
     return numbers32(text, text + len, &out, 1);

@@ -22,6 +22,8 @@ bool procfs_status(const char *text, size_t len, struct proc_status *out);
 /* /proc/TID/cgroup: the unit as the system manager named it, i.e. the first component of the path that is not a slice,
  * in the unified hierarchy or in name=systemd. "" if there is none. false if neither hierarchy is listed. */
 bool procfs_unit(const char *text, size_t len, char unit[UNIT_MAX]);
+/* Whether it may have been taken from another hierarchy than the unified one. */
+bool procfs_unit_is_mixed(const char *text, size_t len);
 
 /* /proc/TID/loginuid. */
 bool procfs_number(const char *text, size_t len, uint32_t *out);

@@ -9,7 +9,11 @@
 #include "policy/glob.h"
 
 enum { ENTRIES = 256, WAYS = 4 };
+#ifdef FILEWARD_NO_CACHE
+static const int64_t fresh_ns = 0;
+#else
 static const int64_t fresh_ns = NS_PER_S;
+#endif
 
 /* What a literal pattern of the policy names now. */
 struct target {

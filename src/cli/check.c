@@ -19,7 +19,8 @@ static int usage(FILE *out)
         "usage: fileward check [-c FILE] [--strict] [--json]\n"
         "\n"
         "Reads the policy (/etc/fileward/fileward.ini, or FILE) with all that belongs to it and reports every error.\n"
-        "  --strict  also warn of what is allowed and still unwise; exit status 1 if there is any\n"
+        "  --strict  also warn of what is allowed and still unwise; exit status 1 if there is any;\n"
+        "            and note which rules make a watch dear\n"
         "  --json    one JSON object instead of lines\n",
         out);
     return out == stdout ? 0 : EXIT_USAGE;
@@ -36,11 +37,13 @@ static void add_json(json_t *list, const struct findings *f, const char *other)
     }
 }
 
-static void print_json(const struct policy *p, const struct findings *findings, const struct findings *warnings)
+static void print_json(const struct policy *p, const struct findings *findings, const struct findings *warnings,
+                       const struct findings *costs)
 {
     json_t *list = json_array();
     add_json(list, findings, "note");
     add_json(list, warnings, "warning");
+    add_json(list, costs, "note");
     char policy[80];
     snprintf(policy, sizeof policy, "sha256:%s", p->sha256);
     json_t *all = json_pack("{s:b, s:s, s:i, s:i, s:o}", "ok", findings->errors == 0, "policy", policy, "watches",
@@ -49,10 +52,12 @@ static void print_json(const struct policy *p, const struct findings *findings, 
     json_decref(all);
 }
 
-static void print_lines(const struct policy *p, const struct findings *findings, const struct findings *warnings)
+static void print_lines(const struct policy *p, const struct findings *findings, const struct findings *warnings,
+                        const struct findings *costs)
 {
     findings_print(findings, stderr);
     findings_print(warnings, stderr);
+    findings_print(costs, stderr);
     if (findings->errors > 0)
         fprintf(stderr, "fileward: the policy has %zu error%s\n", findings->errors, findings->errors == 1 ? "" : "s");
     else
@@ -64,15 +69,18 @@ static int check(const struct options *o)
 {
     if (!policy_permitted(o->file))
         return EXIT_NOT_PERMITTED;
-    struct findings findings, warnings = {0};
+    struct findings findings, warnings = {0}, costs = {0};
     struct policy *p = policy_load(o->file, &findings);
-    if (o->strict && findings.errors == 0)
+    if (o->strict && findings.errors == 0) {
         lint(p, time(NULL), &warnings);
+        lint_costs(p, &costs);
+    }
     if (o->json)
-        print_json(p, &findings, &warnings);
+        print_json(p, &findings, &warnings, &costs);
     else
-        print_lines(p, &findings, &warnings);
+        print_lines(p, &findings, &warnings, &costs);
     int status = findings.errors > 0 ? EXIT_POLICY : warnings.n > 0 ? EXIT_FAILED : 0;
+    findings_free(&costs);
     findings_free(&warnings);
     findings_free(&findings);
     policy_free(p);

@@ -16,6 +16,7 @@
 #include "cli/why.h"
 #include "policy/decide.h"
 #include "policy/glob.h"
+#include "policy/needs.h"
 #include "policy/users.h"
 #include "policy/values.h"
 
@@ -50,6 +51,19 @@ static bool try_rule(const struct policy *p, const struct rule *r, const struct 
     return false;
 }
 
+/* What a question to the watch may ask for, and which rule asks for it first. */
+static json_t *needs_json(const struct policy *p, const struct watch *w)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < NEEDS; i++) {
+        const struct rule *r = needs_first(p, w, needs[i].bit);
+        if (r)
+            json_array_append_new(
+                all, json_pack("{s:s, s:s, s:i}", "what", needs[i].name, "rule", r->name, "about_us", needs[i].us));
+    }
+    return all;
+}
+
 /* What one watch says of a place that it covers. */
 static json_t *watch_json(const struct policy *p, int watch, const struct portrait *who, enum op op)
 {
@@ -66,6 +80,7 @@ static json_t *watch_json(const struct policy *p, int watch, const struct portra
                   action_name(r ? r->action : w->default_action), "rule", rule_name(p, watch, rule), "tried", trials);
     if (r && r->reason)
         json_put_name(json, "reason", r->reason);
+    json_object_set_new(json, "needs", needs_json(p, w));
     return json;
 }
 
@@ -105,6 +120,26 @@ static void print_trial(const json_t *trial)
         printf("fails: %s\n", get(trial, "why"));
 }
 
+static const char *words_of_need(const char *name)
+{
+    for (int i = 0; i < NEEDS; i++)
+        if (strcmp(needs[i].name, name) == 0)
+            return needs[i].words;
+    return name;
+}
+
+static void print_needs(const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *need = json_array_get(list, i);
+        int us = (int)json_integer_value(json_object_get(need, "about_us"));
+        printf("  may ask for %s, from %s on", words_of_need(get(need, "what")), get(need, "rule"));
+        if (us > 0)
+            printf(": about %d us", us);
+        putchar('\n');
+    }
+}
+
 static void print_watch(const json_t *watch)
 {
     const json_t *tried = json_object_get(watch, "tried");
@@ -123,6 +158,7 @@ static void print_watch(const json_t *watch)
         putchar(')');
     }
     puts(!deny ? "" : audit ? ": audited, so allowed and recorded" : ": refused");
+    print_needs(json_object_get(watch, "needs"));
 }
 
 static void print_lines(const json_t *all, const struct portrait *who)

@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "policy/findings.h"
 #include "policy/glob.h"
+#include "policy/needs.h"
 #include "policy/trail.h"
 
 /* --- rules that are never reached --- */
@@ -352,4 +353,21 @@ void lint(const struct policy *p, int64_t now, struct findings *warnings)
             findings_warning(warnings, p->sets[i].at, "[set %s] is never used", p->sets[i].name);
     }
     findings_sort(warnings, p->files, p->n_files);
+}
+
+void lint_costs(const struct policy *p, struct findings *notes)
+{
+    enum { DEAR_US = 8 };
+    for (int w = 0; w < p->n_watches; w++) {
+        for (int i = 0; i < NEEDS; i++) {
+            const struct rule *r = needs[i].us < DEAR_US ? NULL : needs_first(p, &p->watches[w], needs[i].bit);
+            if (r)
+                findings_note(
+                    notes, r->at,
+                    "[rule %s] is the first of [watch %s] that asks for %s, about %d us for each open that no "
+                    "rule before it decides",
+                    r->name, p->watches[w].name, needs[i].words, needs[i].us);
+        }
+    }
+    findings_sort(notes, p->files, p->n_files);
 }

@@ -10,4 +10,8 @@
  * `now`: seconds since 1970. */
 void lint(const struct policy *p, int64_t now, struct findings *warnings);
 
+/* Adds notes: which rule first makes a watch ask for something dear. Not unwise, only good to know: what rules before it
+ * decide is spared that. */
+void lint_costs(const struct policy *p, struct findings *notes);
+
 #endif

@@ -124,7 +124,7 @@ int portrait_process(const struct policy *p, int32_t pid, struct portrait *w)
     s->egid = creds.egid;
     add_groups(&process, w);
     s->failed |= process_loginuid(&process, &s->loginuid) ? 0u : ATTR_LOGINUID;
-    s->failed |= process_unit(&process, w->unit) ? 0u : ATTR_UNIT;
+    s->failed |= process_unit(&process, w->unit, NULL) ? 0u : ATTR_UNIT;
     add_parents(programs, creds.ppid, w);
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/own.h"
 #include "base/text.h"
+#include "policy/needs.h"
 #include "policy/policy.h"
 
 enum { SHOWN_MAX = 6 }; /* of a list */
@@ -96,24 +97,6 @@ static void put_ancestors(FILE *out, const struct portrait *w)
     }
 }
 
-/* Which attributes a condition rests on. */
-static unsigned attributes_of(enum condition c, const struct rule *r)
-{
-    static const unsigned of[COND_COUNT] = {
-        [COND_OBJECT] = ATTR_OWNER,
-        [COND_UID] = ATTR_CREDS,
-        [COND_EGID] = ATTR_CREDS,
-        [COND_EXE] = ATTR_EXE,
-        [COND_GID] = ATTR_CREDS | ATTR_GROUPS,
-        [COND_PATH] = ATTR_PLACE,
-        [COND_LOGINUID] = ATTR_LOGINUID,
-        [COND_UNIT] = ATTR_UNIT,
-        [COND_PARENT] = ATTR_LINEAGE,
-        [COND_ANCESTOR] = ATTR_LINEAGE,
-    };
-    return of[c] | (c == COND_UID && r->uid.owner ? (unsigned)ATTR_OWNER : 0);
-}
-
 static void put_why(FILE *out, const struct policy *p, const struct rule *r, enum condition c, const struct portrait *w)
 {
     const struct subject *s = &w->subject;
@@ -182,7 +165,7 @@ char *why_not(const struct policy *p, const struct rule *r, enum condition c, co
     if (!out)
         return NULL;
     fprintf(out, "%s: ", condition_name(c));
-    unsigned failed = attributes_of(c, r) & (w->subject.failed | w->object.failed);
+    unsigned failed = needs_of_condition(r, c) & (w->subject.failed | w->object.failed);
     if (failed & ATTR_OWNER)
         fputs("the owner and mode of the file are not known", out);
     else if (failed)

@@ -201,6 +201,10 @@ void metrics_write(FILE *f, const struct state *s)
            atomic_load(&b->cache_hits));
     single(f, "fileward_cache_misses_total", "counter", "Processes that it had to open.",
            atomic_load(&b->cache_misses));
+    single(f, "fileward_decision_cache_hits_total", "counter",
+           "Decisions that the judge knew from an earlier question.", atomic_load(&b->decision_hits));
+    single(f, "fileward_decision_cache_misses_total", "counter", "Decisions for which it went through the rules.",
+           atomic_load(&b->decision_misses));
     roles(f, s);
     about(f, s);
     process(f, &s->usage);

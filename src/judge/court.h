@@ -7,18 +7,31 @@
 #include "judge/fold.h"
 #include "judge/gate.h"
 #include "judge/object.h"
+#include "judge/pace.h"
 #include "judge/report.h"
 #include "judge/subject.h"
+#include "judge/verdicts.h"
+
+/* What came of a question. */
+struct outcome {
+    bool not_yet; /* nothing: look at it again later */
+    enum op op;
+    struct decision decision;
+    enum record_reason reason;
+    enum answer answer;
+};
 
 struct judge {
     struct judge_setup is;
     struct subjects *subjects;
+    struct verdicts *verdicts;
     struct object_finder finder;
     struct loop loop;
     bool serving;
-    bool orphan; /* the keeper is gone */
-    int n_gates; /* of the watches, and of dropped ones behind them */
-    int end_fd;  /* readable when we are told to leave */
+    bool orphan;                   /* the keeper is gone */
+    int n_gates;                   /* of the watches, and of dropped ones behind them */
+    int end_fd;                    /* readable when we are told to leave */
+    bool tells_apart[WATCHES_MAX]; /* whether a rule of the watch tells reading from writing */
     struct gate_source {
         struct judge *judge;
         int gate;
@@ -37,16 +50,22 @@ struct judge {
     struct thing thing;
     struct report report;
     struct fold fold;
+    /* Answers that go out together. */
+    struct outbox {
+        int n;
+        struct {
+            struct question question;
+            struct outcome outcome;
+        } waiting[BATCH];
+    } outbox;
+    struct pace pace;
 };
 
-/* What came of a question. */
-struct outcome {
-    bool not_yet; /* nothing: look at it again later */
-    enum op op;
-    struct decision decision;
-    enum record_reason reason;
-    enum answer answer;
-};
+/* outbox.c: keeps an answer, of which nothing is to be recorded, until outbox_send(). There is room for a batch. */
+void outbox_put(struct judge *j, const struct question *q, const struct outcome *o);
+
+/* outbox.c: answers, and counts. Before anything that may take long, and before anything is read. */
+void outbox_send(struct judge *j);
 
 /* ruling.c: decides a question about j->thing by j->inquiry. Sets o->not_yet when it is too early to say. */
 void ruling(struct judge *j, const struct question *q, struct outcome *o);

@@ -63,13 +63,23 @@ unsigned gate_unread(const struct gate *gate)
     return ioctl(gate->fd, FIONREAD, &bytes) == 0 ? (unsigned)bytes / FAN_EVENT_METADATA_LEN : 0;
 }
 
-int gate_answer(const struct gate *gates, struct board *board, const struct question *q, enum answer answer)
+/* Answer, then close: a closed number could be given to the next question before this answer is written. */
+int gate_say(const struct gate *gates, const struct question *q, enum answer answer)
 {
-    /* Answer, then close: a closed number could be given to the next question before this answer is written. */
-    int rc = answer_write(&gates[q->gate], q->fd, answer);
-    int why = errno;
+    return answer_write(&gates[q->gate], q->fd, answer);
+}
+
+void gate_close(struct board *board, const struct question *q)
+{
     close(q->fd);
     atomic_store_explicit(&board->held[q->held].fd, -1, memory_order_release);
+}
+
+int gate_answer(const struct gate *gates, struct board *board, const struct question *q, enum answer answer)
+{
+    int rc = gate_say(gates, q, answer);
+    int why = errno;
+    gate_close(board, q);
     errno = why;
     return rc;
 }

@@ -31,6 +31,10 @@ int gate_read(const struct gate *gates, int gate, struct board *board, struct qu
 /* How many questions wait unread. */
 unsigned gate_unread(const struct gate *gate);
 
+/* The two halves of gate_answer(), so that several answers can go out together. Close only what has been answered. */
+int gate_say(const struct gate *gates, const struct question *q, enum answer answer);
+void gate_close(struct board *board, const struct question *q);
+
 /* Answers through the gate that asked, and closes. Returns 0, or -1 with errno when nobody waits any more. */
 int gate_answer(const struct gate *gates, struct board *board, const struct question *q, enum answer answer);
 

@@ -13,13 +13,13 @@ static bool no_writer(int fd)
     return true;
 }
 
-enum intent intent_of(int object_fd, const struct process *p)
+enum intent intent_of(int object_fd, const struct process_sight *opener)
 {
     /* O_RDONLY | O_TRUNC gets the lease too: it truncates after the answer. Only the registers show it. A call that does
      * not show its flags (openat2, io_uring) is a write; so is what happens inside an execve without being that exec. */
     uint64_t flags;
     bool alone = no_writer(object_fd);
-    switch (process_call(p, &flags)) {
+    switch (process_sight_call(opener, &flags)) {
     case CALL_OPEN:
         if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
             return INTENT_WRITE;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "judge/court.h"
+#include "policy/needs.h"
 
 /* --- one question ----------------------------------------------------------------------------------------------- */
 
@@ -67,6 +68,10 @@ static void conclude(struct judge *j, const struct question *q, const struct out
 {
     struct fold_key key;
     bool record = telling_prepare(j, q, o, &key);
+    if (!record) {
+        outbox_put(j, q, o);
+        return;
+    }
     if (answer(j, q, o->answer))
         telling_finish(j, q, o, &key, record, clock_now() - q->read_ns);
 }
@@ -257,6 +262,7 @@ static void take_batch(struct gate_source *s)
             j->deferred[j->n_deferred++] = j->batch[i];
         beat(j);
     }
+    outbox_send(j);
 }
 
 static void on_questions(void *ctx, int fd, uint32_t events)
@@ -266,6 +272,7 @@ static void on_questions(void *ctx, int fd, uint32_t events)
     struct judge *j = s->judge;
     if (j->n_deferred > HELD_MAX - BATCH)
         return; /* no room: first those that wait */
+    pace_woken(&j->pace, clock_now());
     tell_busy(j, true);
     take_batch(s);
     tell_busy(j, false);
@@ -273,6 +280,7 @@ static void on_questions(void *ctx, int fd, uint32_t events)
     if (j->loop.deadline && clock_now() >= j->loop.deadline)
         on_deadline(j);
     plan(j);
+    pace_done(&j->pace, clock_now());
 }
 
 /* Asks some deferred questions again, not so many that new ones wait for long. Returns whether any was answered. */
@@ -290,6 +298,7 @@ static bool ask_again(struct judge *j)
         }
         beat(j);
     }
+    outbox_send(j);
     tell_busy(j, false);
     plan(j);
     return left < n;
@@ -331,7 +340,8 @@ static void run_loop(struct judge *j)
     while (!j->loop.stop || j->n_deferred > 0) {
         /* After a rest and before new answers: each of those wakes all who wait, and who was just woken does not sleep. */
         bool stuck = j->n_deferred > 0 && !ask_again(j);
-        loop_once(&j->loop, j->n_deferred > 0 ? 0 : -1);
+        bool look = j->n_deferred > 0 || pace_look_again(&j->pace, clock_now());
+        loop_once(&j->loop, look ? 0 : -1);
         idle_rounds = stuck ? give_way(idle_rounds) : 0;
         if (j->n_deferred > 0)
             rest_for_the_oldest(j, &rested);
@@ -392,7 +402,8 @@ static void on_control(void *ctx, int fd, uint32_t events)
 struct judge *judge_prepare(const struct judge_setup *setup)
 {
     struct judge *j = calloc(1, sizeof *j);
-    if (!j || !(j->subjects = subjects_create(setup->policy, setup->board)) || loop_init(&j->loop) < 0) {
+    if (!j || !(j->subjects = subjects_create(setup->policy, setup->board)) ||
+        !(j->verdicts = verdicts_create(setup->policy)) || loop_init(&j->loop) < 0) {
         fprintf(stderr, "fileward: judge: out of memory\n");
         return NULL;
     }
@@ -405,6 +416,9 @@ struct judge *judge_prepare(const struct judge_setup *setup)
         fprintf(stderr, "fileward: judge: cannot open /proc/self/fd: is /proc mounted?\n");
         return NULL;
     }
+    pace_init(&j->pace);
+    for (int i = 0; i < setup->policy->n_watches; i++)
+        j->tells_apart[i] = needs_of_watch(setup->policy, &setup->policy->watches[i]) & NEED_INTENT;
     j->loop.on_deadline = on_deadline;
     j->loop.deadline_ctx = j;
     j->n_gates = setup->n_gates;

@@ -2,17 +2,27 @@
 
 #include "base/clock.h"
 #include "judge/intent.h"
-#include "policy/decide.h"
 
 /* Asks the policy once: 0 when each of `ops` is decided, else what it wants to know. */
 static unsigned consult(struct judge *j, int watch, unsigned ops, struct decision out[OP_COUNT])
 {
-    const struct policy *p = j->is.policy;
-    return decide(p, &p->watches[watch], &j->inquiry.seen, &j->thing.seen, ops, clock_wall() / NS_PER_S, out);
+    const struct verdict_question q = {.watch = watch,
+                                       .ops = ops,
+                                       .subject = &j->inquiry.seen,
+                                       .object = &j->thing.seen,
+                                       .place = j->thing.entry,
+                                       .cgroup = j->inquiry.creds.cgroup};
+    bool remembered;
+    unsigned need = verdicts_decide(j->verdicts, &q, clock_wall() / NS_PER_S, out, &remembered);
+    struct board *b = j->is.board;
+    atomic_fetch_add_explicit(remembered ? &b->decision_hits : &b->decision_misses, 1, memory_order_relaxed);
+    return need;
 }
 
 static void gather(struct judge *j, unsigned attributes)
 {
+    if (attributes & ~(unsigned)ATTR_EXE)
+        outbox_send(j);
     if (attributes & ATTR_PLACE)
         object_place(&j->finder, &j->thing);
     subject_gather(j->subjects, &j->inquiry, attributes & ~(unsigned)(ATTR_PLACE | ATTR_OWNER));
@@ -33,19 +43,26 @@ bool ruling_is_late(const struct judge *j, const struct question *q)
     return clock_now() - q->read_ns >= j->is.policy->settings.timeout_ms * NS_PER_MS / 2;
 }
 
+/* Whoever cannot be looked at writes. */
+static enum intent intent_now(struct judge *j, const struct question *q)
+{
+    const struct process_sight *opener = subject_sight(j->subjects, &j->inquiry);
+    outbox_send(j);
+    return opener ? intent_of(q->fd, opener) : INTENT_WRITE;
+}
+
 /* Finds out whether an open reads or writes. False: not yet. What looks like a read while somebody else may be writing is
  * looked at again, and is a write when its time is over. */
 static bool settle_intent(struct judge *j, const struct question *q, unsigned *ops)
 {
-    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
+    enum intent intent = intent_now(j, q);
     *ops = OP_BIT(intent == INTENT_READ ? OP_READ : OP_WRITE);
     return intent == INTENT_READ || intent == INTENT_WRITE || (intent == INTENT_UNPROVEN && ruling_is_late(j, q));
 }
 
 /* The rules say the same of reading and of writing: only the record and the count want to know which it is. A refusal is
  * worth a moment's wait for that, but not in a crowd; an open that is allowed anyway is never delayed. */
-static void name_alike(const struct judge *j, const struct question *q, const struct decision d[OP_COUNT],
-                       struct outcome *o)
+static void name_alike(struct judge *j, const struct question *q, const struct decision d[OP_COUNT], struct outcome *o)
 {
     enum { FEW = 64 };
     bool same_rule = d[OP_READ].rule == d[OP_WRITE].rule, deny = d[OP_READ].action == ACTION_DENY;
@@ -53,7 +70,7 @@ static void name_alike(const struct judge *j, const struct question *q, const st
     o->decision = d[OP_READ];
     if (same_rule && !deny)
         return;
-    enum intent intent = j->inquiry.process ? intent_of(q->fd, j->inquiry.process) : INTENT_WRITE;
+    enum intent intent = intent_now(j, q);
     bool crowd = ruling_is_late(j, q) || j->n_deferred >= FEW || j->source[q->gate].backlog > 0;
     o->not_yet = intent == INTENT_NOT_YET && deny && !crowd;
     if (intent == INTENT_NOT_YET)
@@ -62,15 +79,15 @@ static void name_alike(const struct judge *j, const struct question *q, const st
     o->decision = d[o->op];
 }
 
-/* An open that may read or write. Asked what it is only where the rules differ, or before something is gathered that
- * costs more than the asking. */
+/* An open that may read or write. Asked what it is only where the rules differ, or, where some rule tells one from the
+ * other, before something is gathered that costs more than the asking. */
 static void decide_open(struct judge *j, const struct question *q, struct outcome *o)
 {
     const unsigned both = OP_BIT(OP_READ) | OP_BIT(OP_WRITE), dear = ATTR_LINEAGE | ATTR_UNIT;
     unsigned ops = both, need;
     struct decision d[OP_COUNT] = {0};
     while ((need = consult(j, q->watch, ops, d))) {
-        if (need & dear && ops == both) {
+        if (need & dear && ops == both && j->tells_apart[q->watch]) {
             if ((o->not_yet = !settle_intent(j, q, &ops)))
                 return;
         } else {
@@ -94,13 +111,13 @@ static uint64_t watch_bit(int watch)
 _Static_assert(WATCHES_MAX <= 64, "a bit for each watch");
 
 /* Whether the thread asked in `watches` about an exec of this object, and still is in an execve. */
-static bool in_exec(const struct judge *j, const struct question *q, uint64_t watches, struct outcome *o)
+static bool in_exec(struct judge *j, const struct question *q, uint64_t watches, struct outcome *o)
 {
     uint64_t flags;
     const struct last_exec *e = j->inquiry.exec;
     if (!(watches & watch_bit(q->watch)) || !file_id_equal(&e->id, &j->thing.id))
         return false;
-    enum proc_call call = process_call(j->inquiry.process, &flags);
+    enum proc_call call = process_sight_call(subject_sight(j->subjects, &j->inquiry), &flags);
     o->not_yet = call == CALL_RUNNING;
     return call == CALL_EXEC;
 }

@@ -5,13 +5,15 @@
 #include <string.h>
 
 #include "fileward/record.h"
+#include "judge/units.h"
 
-/* Two descriptors each, and a judge may hold 4096 (base/sandbox.c). */
-enum { SLOTS = 1024, WAYS = 4 };
+/* Two descriptors each, and two for each sight; a judge may hold 4096 (base/sandbox.c), 1024 of them questions. */
+enum { SLOTS = 1024, WAYS = 4, SIGHTS = 256 };
 
 struct slot {
     struct process process;
     bool used, pinned;
+    int sight; /* its number among the sights, -1 none */
     uint64_t last_used;
     struct last_exec exec;
 };
@@ -22,6 +24,12 @@ struct subjects {
     uint64_t uses;
     struct slot *asked; /* pinned: who asks now */
     struct slot slot[SLOTS];
+    struct sight {
+        struct slot *of; /* NULL: free */
+        struct process_sight sight;
+    } sight[SIGHTS];
+    int next_sight; /* the one to take away when none is free */
+    struct units units;
 };
 
 struct subjects *subjects_create(const struct policy *p, struct board *board)
@@ -51,32 +59,51 @@ static struct slot *slot_for(struct subjects *t, int32_t tid)
     return best;
 }
 
-static void drop(struct slot *s)
+static void drop_sight(struct sight *sight)
 {
-    if (s->used)
-        process_close(&s->process);
+    if (!sight->of)
+        return;
+    process_sight_close(&sight->sight);
+    sight->of->sight = -1;
+    sight->of = NULL;
+}
+
+static void drop(struct subjects *t, struct slot *s)
+{
+    if (!s->used)
+        return;
+    if (s->sight >= 0)
+        drop_sight(&t->sight[s->sight]);
+    process_close(&s->process);
     s->used = false;
+}
+
+static bool is_known(const struct slot *s, int32_t tid, struct creds *creds)
+{
+    return s->used && s->process.tid == tid && process_creds(&s->process, creds) == 0;
 }
 
 /* The process with this number that lives now, and its credentials. */
 static struct slot *find(struct subjects *t, int32_t tid, struct creds *creds)
 {
     struct slot *s = slot_for(t, tid);
+    struct last_exec exec = {0};
     s->last_used = ++t->uses;
-    if (s->used && s->process.tid == tid && process_creds(&s->process, creds) == 0) {
+    if (is_known(s, tid, creds)) {
+#ifdef FILEWARD_NO_CACHE
+        exec = s->exec;
+#else
         atomic_fetch_add_explicit(&t->board->cache_hits, 1, memory_order_relaxed);
         return s;
+#endif
     }
     atomic_fetch_add_explicit(&t->board->cache_misses, 1, memory_order_relaxed);
-    drop(s);
+    drop(t, s);
     struct process p;
-    if (process_open(&p, tid) < 0)
+    if (process_open_with(&p, tid, creds) < 0)
         return NULL;
-    if (process_creds(&p, creds) < 0) {
-        process_close(&p);
-        return NULL;
-    }
-    *s = (struct slot){.process = p, .used = true, .pinned = s->pinned, .last_used = s->last_used};
+    *s = (struct slot){
+        .process = p, .used = true, .pinned = s->pinned, .sight = -1, .last_used = s->last_used, .exec = exec};
     return s;
 }
 
@@ -129,10 +156,10 @@ static bool gather_groups(struct inquiry *q)
     return !q->status.more_groups;
 }
 
-static bool gather_unit(struct inquiry *q)
+static bool gather_unit(struct subjects *t, struct inquiry *q)
 {
     q->seen.unit = q->unit;
-    return process_unit(q->process, q->unit);
+    return units_of(&t->units, q->process, &q->creds, q->unit);
 }
 
 bool subject_ancestors(struct subjects *t, const struct inquiry *q, each_ancestor *each, void *ctx)
@@ -147,6 +174,31 @@ bool subject_ancestors(struct subjects *t, const struct inquiry *q, each_ancesto
         pid = creds.ppid;
     }
     return pid <= 0;
+}
+
+static struct sight *free_sight(struct subjects *t)
+{
+    for (int i = 0; i < SIGHTS; i++)
+        if (!t->sight[i].of)
+            return &t->sight[i];
+    t->next_sight = (t->next_sight + 1) % SIGHTS;
+    struct sight *taken = &t->sight[t->next_sight];
+    drop_sight(taken);
+    return taken;
+}
+
+const struct process_sight *subject_sight(struct subjects *t, const struct inquiry *q)
+{
+    struct slot *s = t->asked;
+    if (!q->process || !s)
+        return NULL;
+    if (s->sight < 0) {
+        struct sight *sight = free_sight(t);
+        process_sight_open(&sight->sight, q->process);
+        sight->of = s;
+        s->sight = (int)(sight - t->sight);
+    }
+    return &t->sight[s->sight].sight;
 }
 
 bool subject_is_impostor(const struct subjects *t, const struct inquiry *q, const char *name)
@@ -210,7 +262,7 @@ static bool gather_one(struct subjects *t, struct inquiry *q, unsigned attribute
     case ATTR_LOGINUID:
         return process_loginuid(q->process, &q->seen.loginuid);
     case ATTR_UNIT:
-        return gather_unit(q);
+        return gather_unit(t, q);
     case ATTR_LINEAGE:
         return gather_lineage(t, q);
     default:

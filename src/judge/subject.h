@@ -45,6 +45,9 @@ void subject_gather(struct subjects *t, struct inquiry *q, unsigned attributes);
 /* Whether `name` (of the program that it runs) is that of a program of the policy which it is not. */
 bool subject_is_impostor(const struct subjects *t, const struct inquiry *q, const char *name);
 
+/* What shows the calls of who asks, kept open for the next time. NULL: it cannot be looked at. */
+const struct process_sight *subject_sight(struct subjects *t, const struct inquiry *q);
+
 /* Calls `each` for the ancestors from the parent upward, at most RECORD_ANCESTORS_MAX; `process` is NULL for one that
  * cannot be opened. Returns false if
  * somebody in it ended meanwhile, or it is longer. */

@@ -92,6 +92,7 @@ bool telling_prepare(struct judge *j, const struct question *q, const struct out
     *key = key_of(j, q, o, answer_verdict(&j->is.gates[q->watch], o->answer));
     if (fold_repeat(&j->fold, key, q->read_ns))
         return false;
+    outbox_send(j);
     report_gather(&j->report, j->subjects, &j->inquiry, &j->finder, &j->thing);
     return true;
 }

@@ -206,6 +206,8 @@ static void carry(const struct family *old, struct family *new)
     add(&to->latency_sum_ns, &from->latency_sum_ns);
     add(&to->cache_hits, &from->cache_hits);
     add(&to->cache_misses, &from->cache_misses);
+    add(&to->decision_hits, &from->decision_hits);
+    add(&to->decision_misses, &from->decision_misses);
     add(&to->answer_errors, &from->answer_errors);
     for (int i = 0; i < old->policy->n_watches; i++)
         for (int k = 0; k < new->policy->n_watches; k++)

@@ -57,7 +57,7 @@ done
 
 # kinds ROLE: what it has open, a line each; numbers are left out, so several of a kind are the same line.
 kinds() {
-    descriptors "$(seat_pid "$1")" | sed "s|^$T/|T/|; s/^socket:.*/socket/; s/^pipe:.*/pipe/; s|/proc/[0-9]*|/proc/PID|"
+    descriptors "$(seat_pid "$1")" | sed "s|^$T/|T/|; s/^socket:.*/socket/; s/^pipe:.*/pipe/; s|/proc/[0-9][0-9]*|/proc/PID|"
 }
 
 # has ROLE KIND N: so many of that kind.
@@ -76,7 +76,7 @@ expect_kinds() {
 # is the gate's lock; no log. Rings and register it keeps for the next keeper, should this one die.
 ring='/memfd:fileward-ring (deleted)'
 for role in judge spare; do
-    expect_kinds $role socket pipe T/run/gate /proc/PID/fd 'anon_inode:[fanotify]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' \
+    expect_kinds $role socket pipe T/run/gate /proc/PID/fd /proc/loadavg 'anon_inode:[fanotify]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' \
         'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventfd]' "$ring" "$ring" "$ring" \
         '/memfd:fileward-register (deleted)'
 done

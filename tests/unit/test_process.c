@@ -112,7 +112,7 @@ static void test_ourselves(void **state)
     assert_int_equal(s.n_groups, n < GROUPS_MAX ? n : GROUPS_MAX);
     assert_int_equal(s.tracer, 0);
     assert_true(process_loginuid(&p, &loginuid));
-    assert_true(process_unit(&p, unit));
+    assert_true(process_unit(&p, unit, NULL));
     assert_false(process_is_foreign(&p));
     assert_int_equal(process_comm(&p, text, sizeof text),
                      strlen(program_invocation_short_name) < 15 ? strlen(program_invocation_short_name) : 15);
@@ -227,7 +227,7 @@ static void test_gone(void **state)
     assert_int_equal(process_program(&p, &program), -1);
     assert_true(process_program_path(&p, text, sizeof text) < 0);
     assert_false(process_status(&p, &s));
-    assert_false(process_unit(&p, text));
+    assert_false(process_unit(&p, text, NULL));
     assert_int_equal(process_comm(&p, text, sizeof text), 0);
     assert_int_equal(process_call(&p, &flags), CALL_OTHER);
     process_close(&p);

@@ -1,0 +1,345 @@
+/* fileward bench: what the policy costs on this machine. Never on its files: the policy is taken below a directory on a
+ * tmpfs of our own, in a mount namespace of our own, and guarded there, audit-only, by a daemon of our own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/load.h"
+#include "base/own.h"
+#include "cli/cli.h"
+#include "cli/copy.h"
+#include "cli/json.h"
+#include "cli/pairs.h"
+#include "cli/workload.h"
+
+struct options {
+    const char *file, *exe;
+    uint32_t uid;
+    int rounds;
+    bool json;
+};
+
+struct bench {
+    const struct options *is;
+    const struct policy *policy;
+    char top[64], self[PATH_MAX];
+    char free_place[128];
+};
+
+static int usage(FILE *out)
+{
+    fputs("usage: fileward bench [-c FILE] [--exe E] [--uid N] [--rounds N] [--json]\n"
+          "\n"
+          "What an open costs on this machine under the policy, watch by watch, beside one that nobody guards.\n"
+          "Works on a file system of its own, in audit mode; no file of the machine is guarded or opened for it. Needs "
+          "root.\n"
+          "  --exe E     measure as if program E opened; without it a program that no rule names\n"
+          "  --uid N     measure as that user; without it root\n"
+          "  --rounds N  how often everything is measured (15)\n"
+          "  --json      one JSON object instead of lines\n",
+          out);
+    return out == stdout ? 0 : EXIT_USAGE;
+}
+
+static int failed(const char *what)
+{
+    fprintf(stderr, "fileward: bench: %s: %s\n", what, strerror(errno));
+    return EXIT_FAILED;
+}
+
+/* --- the place ---------------------------------------------------------------------------------------------------- */
+
+/* Makes a directory and all above it, below the top. */
+static bool make_path(const char *top, const char *path, uint32_t owner)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = part + strlen(top); (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        if (mkdir(part, 0755) < 0 && errno != EEXIST)
+            return false;
+        *slash = '/';
+    }
+    return (mkdir(part, 0755) == 0 || errno == EEXIST) && chown(part, owner, owner) == 0;
+}
+
+static bool private_place(const char *top)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("fileward-bench", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+        return false;
+    /* A daemon that guards this machine keeps its lock there. */
+    return (mkdir("/run/fileward", 0755) == 0 || errno == EEXIST) &&
+           mount("fileward-bench", "/run/fileward", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") == 0;
+}
+
+/* --- the daemon --------------------------------------------------------------------------------------------------- */
+
+static bool write_policy(const struct bench *b, const char *file)
+{
+    const struct copy c = {.top = b->top, .exe = b->is->exe, .self = b->self};
+    CLEAN_FD int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CLEAN_FILE FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!out)
+        return false;
+    fd = -1; /* it belongs to out */
+    errno = EINVAL;
+    return copy_policy(b->policy, &c, out) && fflush(out) == 0;
+}
+
+static bool says_ready(const char *file)
+{
+    char text[4096];
+    CLEAN_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = '\0';
+    return strstr(text, "fileward: ready:");
+}
+
+static void show(const char *file)
+{
+    char text[4096];
+    CLEAN_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (n > 0)
+        fwrite(text, 1, (size_t)n, stderr);
+}
+
+/* Returns its pid when it guards, -1 after showing what it said. */
+static pid_t start_daemon(const struct bench *b)
+{
+    char policy[128], said[128];
+    snprintf(policy, sizeof policy, "%s/fileward.ini", b->top);
+    snprintf(said, sizeof said, "%s/said", b->top);
+    if (!write_policy(b, policy)) {
+        failed("the policy cannot be written again");
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        int out = open(said, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        dup2(out, STDOUT_FILENO);
+        dup2(out, STDERR_FILENO);
+        execl(b->self, "fileward", "run", "-c", policy, NULL);
+        _exit(127);
+    }
+    for (int64_t end = clock_now() + 30 * NS_PER_S; pid > 0 && clock_now() < end;) {
+        if (says_ready(said))
+            return pid;
+        if (waitpid(pid, NULL, WNOHANG) == pid)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
+    }
+    show(said);
+    fputs("fileward: bench: the daemon does not get ready\n", stderr);
+    return -1;
+}
+
+/* --- measuring ---------------------------------------------------------------------------------------------------- */
+
+enum kind { ONE_OPENER, FOUR_OPENERS, FIRST_OPEN, KINDS };
+static const struct {
+    const char *name, *words;
+} kinds[KINDS] = {{"open", "an open"},
+                  {"open_by_4", "an open, 4 processes at once"},
+                  {"first_open", "the first open of a new process"}};
+
+struct contest {
+    const struct bench *b;
+    const char *place;
+    enum kind kind;
+    bool read;
+};
+
+static double measure(void *ctx, int thing)
+{
+    const struct contest *c = ctx;
+    const char *dir = thing == 0 ? c->b->free_place : c->place;
+    const struct workload w = {
+        .openers = c->kind == FOUR_OPENERS ? 4 : 1, .files = 1, .read = c->read, .uid = c->b->is->uid};
+    return c->kind == FIRST_OPEN ? workload_first_open(dir, &w) : workload_opens(dir, &w);
+}
+
+static json_t *spread_json(const struct spread *s)
+{
+    return json_pack("{s:f, s:f, s:f}", "median", s->median / 1000, "low", s->low / 1000, "high", s->high / 1000);
+}
+
+static json_t *measure_watch(const struct bench *b, const struct watch *w, const char *place)
+{
+    json_t *all = json_pack("{s:s}", "watch", w->name);
+    for (int k = 0; k < KINDS; k++) {
+        struct pair pair[2];
+        struct contest c = {.b = b, .place = place, .kind = (enum kind)k, .read = w->guard != GUARD_OPEN};
+        if (!pairs_run(b->is->rounds, 2, measure, &c, pair)) {
+            json_decref(all);
+            return NULL;
+        }
+        json_object_set_new(all, kinds[k].name,
+                            json_pack("{s:o, s:o}", "unguarded_us", spread_json(&pair[0].value), "guarded_us",
+                                      spread_json(&pair[1].value)));
+    }
+    return all;
+}
+
+static double number(const json_t *o, const char *group, const char *key)
+{
+    return json_real_value(json_object_get(json_object_get(o, group), key));
+}
+
+static void print_watch(const json_t *watch)
+{
+    printf("watch %s\n", json_string_value(json_object_get(watch, "watch")));
+    for (int k = 0; k < KINDS; k++) {
+        const json_t *o = json_object_get(watch, kinds[k].name);
+        printf("  %-32s %6.1f us (%.1f to %.1f), unguarded %.1f us\n", kinds[k].words,
+               number(o, "guarded_us", "median"), number(o, "guarded_us", "low"), number(o, "guarded_us", "high"),
+               number(o, "unguarded_us", "median"));
+    }
+}
+
+static int measure_all(const struct bench *b, char places[][PATH_MAX])
+{
+    json_t *watches = json_array();
+    int status = 0;
+    for (int i = 0; i < b->policy->n_watches && status == 0; i++) {
+        const struct watch *w = &b->policy->watches[i];
+        if (!places[i][0]) {
+            fprintf(stderr, "fileward: bench: watch %s is left out: no name for its paths can be made up\n", w->name);
+            continue;
+        }
+        json_t *watch = measure_watch(b, w, places[i]);
+        if (!watch)
+            status = EXIT_FAILED;
+        else if (!b->is->json)
+            print_watch(watch);
+        fflush(stdout);
+        json_array_append_new(watches, watch ? watch : json_null());
+    }
+    json_t *all = json_pack("{s:i, s:i, s:o}", "rounds", b->is->rounds, "uid", (int)b->is->uid, "watches", watches);
+    json_put_name(all, "exe", b->is->exe);
+    if (b->is->json && status == 0)
+        json_print(all);
+    json_decref(all);
+    return status;
+}
+
+/* --- the command -------------------------------------------------------------------------------------------------- */
+
+/* In a process and a mount namespace of its own: with it everything that was mounted goes. */
+static int work(struct bench *b)
+{
+    if (!private_place(b->top))
+        return failed("a file system of our own");
+    snprintf(b->free_place, sizeof b->free_place, "%s/free", b->top);
+    CLEAN_FREE char(*places)[PATH_MAX] = calloc((size_t)b->policy->n_watches + 1, sizeof *places);
+    const struct copy c = {.top = b->top};
+    if (!places || !make_path(b->top, b->free_place, 0) || !workload_files(b->free_place, 1, 64))
+        return failed(b->top);
+    for (int i = 0; i < b->policy->n_watches; i++) {
+        if (!copy_place(b->policy, &b->policy->watches[i], &c, places[i]))
+            places[i][0] = '\0';
+        else if (!make_path(b->top, places[i], b->is->uid) || !workload_files(places[i], 1, 64))
+            return failed(places[i]);
+    }
+    pid_t daemon = start_daemon(b);
+    if (daemon < 0)
+        return EXIT_FAILED;
+    int status = measure_all(b, places);
+    kill(daemon, SIGTERM);
+    waitpid(daemon, NULL, 0);
+    return status;
+}
+
+static int bench(struct bench *b)
+{
+    ssize_t n = readlink("/proc/self/exe", b->self, sizeof b->self - 1);
+    strcpy(b->top, "/run/fileward-bench.XXXXXX");
+    if (n < 0 || !mkdtemp(b->top))
+        return failed("a directory in /run");
+    b->self[n] = '\0';
+    fflush(stdout);
+    signal(SIGINT, SIG_IGN); /* the directory must go in any case */
+    signal(SIGTERM, SIG_IGN);
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        status = work(b);
+        fflush(stdout);
+        _exit(status);
+    }
+    if (pid > 0)
+        waitpid(pid, &status, 0);
+    rmdir(b->top);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+}
+
+static int bench_policy(const struct options *o)
+{
+    struct findings findings;
+    struct policy *p = policy_load(o->file, &findings);
+    int status = findings.errors > 0 ? EXIT_POLICY : 0;
+    if (status)
+        findings_print(&findings, stderr);
+    if (status == 0) {
+        struct bench b = {.is = o, .policy = p};
+        status = bench(&b);
+    }
+    findings_free(&findings);
+    policy_free(p);
+    return status;
+}
+
+static bool read_number(const char *word, long most, long *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtol(word, &end, 10);
+    return *word && !*end && !errno && *out >= 0 && *out <= most;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"exe", required_argument, NULL, 'e'},    {"uid", required_argument, NULL, 'u'},
+        {"rounds", required_argument, NULL, 'r'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {0}};
+    struct options o = {.rounds = 15};
+    for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
+        long n = 0;
+        if (c == 'h')
+            return usage(stdout);
+        if (c == '?' || (c == 'u' && !read_number(optarg, UINT32_MAX - 1L, &n)) ||
+            (c == 'r' && (!read_number(optarg, PAIRS_ROUNDS_MAX, &n) || n < 1)) || (c == 'e' && optarg[0] != '/'))
+            return usage(stderr);
+        o.json |= c == 'j';
+        if (c == 'c')
+            o.file = optarg;
+        else if (c == 'e')
+            o.exe = optarg;
+        else if (c == 'u')
+            o.uid = (uint32_t)n;
+        else if (c == 'r')
+            o.rounds = (int)n;
+    }
+    if (optind < argc)
+        return usage(stderr);
+    if (geteuid() != 0) {
+        fputs("fileward: bench: run it as root: it mounts a file system and guards files there\n", stderr);
+        return EXIT_NOT_PERMITTED;
+    }
+    return bench_policy(&o);
+}

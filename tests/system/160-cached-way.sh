@@ -1,0 +1,73 @@
+# promise: an open of a known process costs at most 8 system calls, 13 where rules tell read from write; no memory, path, log; nothing while idle
+. tests/system/lib.sh
+setup
+need strace
+not_sanitized "the sanitizers make system calls of their own"
+grep -q FILEWARD_NO_CACHE "$BUILD/flags" && skip "built without what makes it quick"
+opens=200
+for watch in same differ; do
+    mkdir "$T/guarded/$watch"
+    echo x >"$T/guarded/$watch/file"
+done
+guard <<END
+[watch same]
+path = $T/guarded/same
+default = deny
+[rule same/opener]
+action = allow
+exe = $BUILD/tests/opener
+uid = root
+[watch differ]
+path = $T/guarded/differ
+default = deny
+[rule differ/opener]
+action = allow
+op = read
+exe = $BUILD/tests/opener
+END
+judge=$(role_pid judge)
+
+# calls WATCH: what the judge does while one process opens that watch's file over and over, as "CALL COUNT" lines.
+calls() {
+    local tracer
+    strace -qq -p "$judge" -o "$T/trace" 2>"$T/strace" &
+    tracer=$!
+    until_true 5 grep -qs "^TracerPid:[[:space:]]*$tracer\$" "/proc/$judge/status" || skip "strace: $(cat "$T/strace")"
+    limited "$BUILD/tests/opener" many $opens "$T/guarded/$1/file" >"$T/opened"
+    kill -INT $tracer
+    wait $tracer 2>/dev/null
+    grep -qw "opened $opens" "$T/opened" || fail "not all were allowed: $(cat "$T/opened")"
+    sed -n 's/^\([a-z0-9_]*\)(.*/\1/p' "$T/trace" | sort | uniq -c | awk '{ print $2, $1 }'
+}
+
+# expect_calls WATCH MOST CALL...: at most MOST for each open, and no others but for the first few of a process.
+expect_calls() {
+    local watch=$1 most=$2 lines sum call n
+    shift 2
+    lines=$(calls "$watch")
+    sum=$(awk '{ n += $2 } END { print n + 0 }' <<<"$lines")
+    printf '%s: %s for each open\n%s\n' "$watch" "$((sum * 100 / opens))/100" "$lines"
+    # The first open of the process, and looks at what time has changed, come on top: 30 calls in all.
+    [ "$sum" -ge $((5 * opens)) ] || fail "$watch: only $sum calls for $opens opens: the judge was not seen"
+    [ "$sum" -le $((most * opens + 30)) ] || fail "$watch: $sum calls for $opens opens, more than $most each"
+    while read -r call n; do
+        [[ " $* " == *" $call "* ]] || [ "$n" -le 10 ] || fail "$watch: $n times $call"
+    done <<<"$lines"
+}
+expect_calls same 8 epoll_wait read statx ioctl write close
+expect_calls differ 13 epoll_wait read statx ioctl write close fcntl pread64
+[ "$(metric fileward_decision_cache_hits_total)" -ge $((2 * opens)) ] ||
+    fail "decisions are not remembered"
+
+# While nobody asks nothing is done: within a second at most what a look at the clock takes.
+cpu_ns() {
+    cut -d' ' -f1 "/proc/$judge/schedstat"
+}
+limited "$BUILD/tests/opener" many 2000 "$T/guarded/same/file" >/dev/null # so that it has reason to look again
+is_at_rest() {
+    local before
+    before=$(cpu_ns)
+    sleep 0.3
+    [ "$(cpu_ns)" = "$before" ]
+}
+until_true 5 is_at_rest || fail "the judge does something though nobody asks"

@@ -1,0 +1,57 @@
+# promise: `fileward bench` measures every watch, guards nothing but what it made itself, and leaves nothing behind
+. tests/system/lib.sh
+setup
+echo x >"$T/guarded/file"
+mkdir -p "$T/home/.ssh"
+policy <<END
+[watch plain]
+path = $T/guarded
+exclude = $T/guarded/not
+default = deny
+[rule plain/who]
+action = allow
+op = read list
+uid = 1000-2000 owner
+exe = /usr/bin/cat "/usr/bin/with blank"
+ancestor = /usr/bin/bash
+unit = ssh.service
+path = $T/guarded/sub
+expires = 2100-01-01T00:00:01Z
+[watch odd]
+path = ~/.ssh $T/*/x?[ab] $T/a**z
+default = allow
+guard = open+read
+[rule odd/public]
+action = deny
+object = public
+gid = 5
+END
+left() {
+    find /run -maxdepth 1 -name 'fileward-bench.*'
+}
+before=$(left)
+device=$(stat -c %d "$T")
+"$FILEWARD" bench -c "$T/conf/fileward.ini" --rounds 5 --uid 1000 --exe /usr/bin/cat --json >"$T/out" 2>"$T/err" </dev/null &
+bench=$!
+judge_of_bench() {
+    JUDGE=$(pgrep --exact fileward-judge | while read -r pid; do
+        grep -qs ' - tmpfs fileward-bench ' "/proc/$pid/mountinfo" && echo "$pid"
+    done | head -n 1)
+    [ "$JUDGE" ] && grep -qs 'fanotify ino:' /proc/"$JUDGE"/fdinfo/*
+}
+until_true 30 judge_of_bench || fail "no judge is seen: $(cat "$T/err")"
+marks=$(cat /proc/"$JUDGE"/fdinfo/* | sed -n 's/^fanotify ino:.* sdev:\([0-9a-f]*\).*/\1/p' | sort -u)
+assert_equal "$(wc -l <<<"$marks")" 1 "file systems with marks"
+[ $((16#$marks)) != "$device" ] || fail "the machine's own file system is marked"
+wait $bench || fail "bench: $(cat "$T/err")"
+assert_equal "$(jq -c '[.watches[].watch]' "$T/out")" '["plain","odd"]' "watches"
+assert_equal "$(jq '[.watches[] | .open, .open_by_4, .first_open | .guarded_us.median, .unguarded_us.median | select(. <= 0)] | length' \
+    "$T/out")" 0 "numbers that are not"
+assert jq -e '.watches[0].open | .guarded_us.median > .unguarded_us.median' "$T/out"
+assert_equal "$(left)" "$before" "directories left behind"
+expect_ok cat "$T/guarded/file"
+
+expect_status 2 "$FILEWARD" bench --rounds 0
+expect_status 2 "$FILEWARD" bench --uid nobody
+expect_status 3 "$FILEWARD" bench -c "$T/conf/missing.ini"
+expect_status 4 as_user 1000 "$FILEWARD" bench -c "$T/conf/fileward.ini"
