@@ -44,14 +44,17 @@ make_root() {
 
 # A control group of its own, so that two containers on one machine do not share one.
 own_cgroups() {
-    local kind path top
-    CGROUPS=()
+    local kind path top stale
     while IFS=: read -r _ kind path; do
         case $kind in
         "") top=$(findmnt --noheadings --output TARGET --types cgroup2 | head -n 1) ;;
         name=systemd) top=/sys/fs/cgroup/systemd ;;
         *) continue ;;
         esac
+        # Of tests that were killed:
+        for stale in "$top$path"/fileward-test.*; do
+            [ -d "/run/${stale##*/}" ] || remove_group "$stale"
+        done
         path=$top$path/${T##*/}
         mkdir "$path" || skip "cannot make a control group at $path"
         CGROUPS+=("$path")
@@ -96,8 +99,14 @@ put_away() {
 }
 
 remove_cgroups() {
-    [ "${#CGROUPS[@]}" = 0 ] || find "${CGROUPS[@]}" -depth -type d -exec rmdir {} + 2>/dev/null
-    ! stat "${CGROUPS[@]}" >/dev/null 2>&1
+    local group
+    for group in "${CGROUPS[@]}"; do
+        remove_group "$group" || return 1
+    done
+}
+
+remove_group() {
+    [ ! -d "$1" ] || find "$1" -depth -type d -exec rmdir {} + 2>/dev/null
 }
 
 # inside COMMAND...: in the container, as root.
