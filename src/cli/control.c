@@ -19,7 +19,7 @@
 #include "cli/client.h"
 #include "cli/places.h"
 
-enum { RELOAD_WAIT_S = 120, STOP_WAIT_S = 30 };
+enum { RELOAD_WAIT_S = 120, STOP_WAIT_S = 10 };
 
 /* Opens the gate beside the socket, whose locks name keeper and judge. An exit status. */
 static int open_gate(const char *socket, int *fd)
@@ -107,14 +107,19 @@ static int reload(const char *socket)
     return EXIT_FAILED;
 }
 
-/* Waits for the end of the process behind `pidfd`. */
+/* Waits for the end of the process behind `pidfd`, which was told to end; ends it if it does not. */
 static int await_end(int pidfd, const char *who)
 {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0); /* it may be stopped */
     if (poll(&p, 1, STOP_WAIT_S * 1000) > 0)
         return EXIT_SUCCESS;
-    fprintf(stderr, "fileward: the %s did not end within %d s; kill -9 $(pgrep fileward-) ends all of it\n", who,
-            STOP_WAIT_S);
+    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    if (poll(&p, 1, 1000) > 0) {
+        fprintf(stderr, "fileward: the %s did not end within %d s and was killed\n", who, STOP_WAIT_S);
+        return EXIT_SUCCESS;
+    }
+    fprintf(stderr, "fileward: the %s does not end; kill -9 $(pgrep fileward-) ends all of it\n", who);
     return EXIT_FAILED;
 }
 

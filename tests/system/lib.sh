@@ -298,6 +298,7 @@ hung() {
 
 # record_count EXPRESSION: how many records there are now for which the jq expression holds.
 record_count() {
+    [ -e "$LOG" ] || { echo 0 && return; }
     jq -n "[inputs | select(try ($1) catch false)] | length" "$LOG" 2>/dev/null || echo 0
 }
 
