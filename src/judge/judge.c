@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/lookup.h"
+#include "base/mounts.h"
 #include "judge/court.h"
 
 /* --- one question ----------------------------------------------------------------------------------------------- */
@@ -274,7 +276,11 @@ static void on_control(void *ctx, int fd, uint32_t events)
 struct judge *judge_prepare(const struct judge_setup *setup)
 {
     struct judge *j = calloc(1, sizeof *j);
-    if (!j || !(j->subjects = subjects_create(setup->policy, setup->board)) || loop_init(&j->loop) < 0) {
+    struct lookup *names = lookup_create();
+    if (!names)
+        fprintf(stderr, "fileward: judge: cannot read " MOUNTS_TABLE ": is /proc mounted?\n");
+    if (!j || !names || !(j->subjects = subjects_create(setup->policy, setup->board, names)) ||
+        loop_init(&j->loop) < 0) {
         fprintf(stderr, "fileward: judge: out of memory\n");
         return NULL;
     }
@@ -282,6 +288,7 @@ struct judge *judge_prepare(const struct judge_setup *setup)
     j->finder = (struct object_finder){.policy = setup->policy,
                                        .reg = setup->reg,
                                        .board = setup->board,
+                                       .names = names,
                                        .self_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (j->finder.self_fd_dir < 0) {
         fprintf(stderr, "fileward: judge: cannot open /proc/self/fd: is /proc mounted?\n");

@@ -24,13 +24,13 @@ struct subjects {
     struct slot slot[SLOTS];
 };
 
-struct subjects *subjects_create(const struct policy *p, struct board *board)
+struct subjects *subjects_create(const struct policy *p, struct board *board, struct lookup *names)
 {
     struct subjects *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
     t->board = board;
-    t->programs = programs_create(p);
+    t->programs = programs_create(p, names);
     if (!t->programs) {
         free(t);
         return NULL;
@@ -115,9 +115,8 @@ static bool gather_exe(struct subjects *t, struct inquiry *q)
 {
     if (process_program(q->process, &q->program) < 0)
         return false;
-    programs_of(t->programs, &q->program, path_of, q->process, &q->exe);
     q->seen.exe = &q->exe;
-    return true;
+    return programs_of(t->programs, &q->program, path_of, q->process, &q->exe);
 }
 
 static bool gather_groups(struct inquiry *q)

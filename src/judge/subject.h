@@ -32,8 +32,9 @@ struct inquiry {
     char unit[UNIT_MAX];
 };
 
-/* NULL when memory is out. */
-struct subjects *subjects_create(const struct policy *p, struct board *board);
+/* NULL when memory is out. Keeps the pointers. */
+struct lookup;
+struct subjects *subjects_create(const struct policy *p, struct board *board, struct lookup *names);
 
 /* Finds or opens thread `tid`. */
 void subject_find(struct subjects *t, int32_t tid, struct inquiry *out);
