@@ -14,9 +14,9 @@ for set in "${@:-build}"; do
         ;;
     test)
         debian="$debian libcmocka-dev clang libclang-rt-dev jq curl procps util-linux openssh-client openssh-server"
-        debian="$debian prometheus git vim-tiny"
+        debian="$debian prometheus git vim-tiny strace"
         fedora="$fedora libcmocka-devel clang compiler-rt jq curl procps-ng util-linux openssh-clients openssh-server"
-        fedora="$fedora golang-github-prometheus git vim-minimal"
+        fedora="$fedora golang-github-prometheus git vim-minimal strace"
         ;;
     lint)
         debian="$debian clang-format cppcheck shellcheck"

@@ -10,9 +10,10 @@
 #include "fileward/role.h"
 
 enum {
-    HELD_MAX = 1024, /* questions that a judge holds at once */
-    BUCKETS = 17,    /* of the latency histogram, without +Inf */
-    FAMILY_MAX = 4,  /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
+    HELD_MAX = 1024,  /* questions that a judge holds at once */
+    FILES_MAX = 4096, /* descriptors that a role may have: a rescue tries every number below it */
+    BUCKETS = 17,     /* of the latency histogram, without +Inf */
+    FAMILY_MAX = 4,   /* herald, judge, spare judge, scout; the keeper opens nothing by name once it serves */
 };
 
 /* Upper bounds of the buckets in nanoseconds: 1 us ... 1 s. */
@@ -60,7 +61,7 @@ struct board {
     _Atomic uint64_t restarts[ROLE_COUNT];
     struct board_kin family[FAMILY_MAX];
     /* judge */
-    _Atomic uint64_t beat; /* grows with each question and each wake-up */
+    _Atomic uint64_t beat; /* grows with each question that is read or dealt with, and with nothing else */
     _Atomic uint32_t busy; /* it reads or holds questions: set before it reads, while no number is known yet */
     struct {
         _Atomic int32_t fd; /* event descriptor in the judge's table; -1 none */

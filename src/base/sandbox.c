@@ -18,8 +18,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
-
-enum { FILES_MAX = 4096 /* a rescue tries every number below it */ };
+#include "fileward/board.h"
 
 /* --- what each role may ----------------------------------------------------------------------------------------- */
 

@@ -32,10 +32,11 @@ int gate_read(const struct gate *gate, int watch, struct board *board, struct qu
     ssize_t len = read(gate->fd, events, sizeof events);
     int n = 0, line = 0;
     if (len < 0) {
-        /* EAGAIN: none waits. Anything else is an event that the kernel refused because it could not open the object
-         * for us (kernels before 6.13 say so here). */
-        if (errno != EAGAIN && errno != EINTR)
-            atomic_fetch_add(&board->watch[watch].kernel_refused, 1);
+        /* EAGAIN: none waits. Before 6.13 anything else is an event that the kernel refused because it could not open the
+         * object for us; since then such an event is told below. */
+        if (errno == EAGAIN || errno == EINTR || board->features & FEATURE_FD_ERROR)
+            return -1;
+        atomic_fetch_add(&board->watch[watch].kernel_refused, 1);
         return 0;
     }
     const struct fanotify_event_metadata *e = events;
@@ -59,9 +60,15 @@ unsigned gate_unread(const struct gate *gate)
 
 int gate_answer(const struct gate *gate, struct board *board, const struct question *q, enum answer answer)
 {
-    /* Answer, then close: a closed number could be given to the next question before this answer is written. */
-    int rc = answer_write(gate, q->fd, answer);
+    enum { TRIES = 4 };
+    int rc = -1;
+    errno = 0;
+    for (int i = 0; i < TRIES && rc < 0 && errno != ENOENT; i++)
+        rc = answer_write(gate, q->fd, answer);
     int why = errno;
+    if (rc < 0 && why != ENOENT)
+        return -1;
+    /* Answer, then close: a closed number could be given to the next question before this answer is written. */
     close(q->fd);
     atomic_store_explicit(&board->held[q->held].fd, -1, memory_order_release);
     errno = why;

@@ -41,6 +41,8 @@ static bool answer(struct judge *j, const struct question *q, enum answer a)
 {
     if (gate_answer(&j->is.gates[q->watch], j->is.board, q, a) == 0)
         return true;
+    if (errno != ENOENT)
+        _exit(EXIT_FAILURE); /* who cannot answer is no judge: the keeper releases who waits, and another one serves */
     atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
     return false;
 }
@@ -143,18 +145,35 @@ static void plan(struct judge *j)
 static void on_deadline(void *ctx)
 {
     struct judge *j = ctx;
-    beat(j);
     telling_flush(j, false);
     plan(j);
 }
+
+/* Reads no more; leaves when what it holds is answered. */
+static void step_down(struct judge *j)
+{
+    for (int i = 0; i < j->is.policy->n_watches; i++)
+        loop_remove(&j->loop, j->is.gates[i].fd);
+    j->loop.stop = true;
+}
+
+/* All that a judge ever has open: what it holds, whom it knows, the groups, and a handful besides. For whom there is no
+ * descriptor left the kernel refuses by itself, in audit mode too: before that comes near, by whatever mistake, this
+ * judge is done, and another with an empty table takes its place. Numbers are given lowest first. */
+enum { BESIDES = 64, FILES_ENOUGH = FILES_MAX - 2 * BATCH - BESIDES };
+_Static_assert(HELD_MAX + SUBJECTS_MAX * SUBJECT_FILES + WATCHES_MAX + BESIDES < FILES_ENOUGH, "room for all of them");
 
 static void take_batch(struct gate_source *s)
 {
     struct judge *j = s->judge;
     int n = gate_read(&j->is.gates[s->watch], s->watch, j->is.board, j->batch);
-    bool late = batch_is_late(s, n);
+    bool late = batch_is_late(s, n < 0 ? 0 : n);
+    if (n < 0)
+        return; /* without a beat: if questions wait all the same, the keeper shall see that nothing comes of it */
     beat(j);
     for (int i = 0; i < n; i++) {
+        if (j->batch[i].fd >= FILES_ENOUGH)
+            step_down(j);
         if (late || ruling_is_late(j, &j->batch[i])) /* or those before it took that long */
             release(j, &j->batch[i]);
         else if (!handle(j, &j->batch[i]))
@@ -260,13 +279,10 @@ static void on_control(void *ctx, int fd, uint32_t events)
     struct judge *j = ctx;
     char word;
     ssize_t n = read(fd, &word, 1);
-    beat(j);
     if (n == 1 && word == 'g') {
         serve(j);
     } else if (n == 1 && word == 'q') {
-        for (int i = 0; i < j->is.policy->n_watches; i++)
-            loop_remove(&j->loop, j->is.gates[i].fd);
-        j->loop.stop = true;
+        step_down(j);
     } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
         loop_remove(&j->loop, fd);
         j->loop.stop = !j->serving;

@@ -6,8 +6,7 @@
 
 #include "fileward/record.h"
 
-/* Two descriptors each, and a judge may hold 4096 (base/sandbox.c). */
-enum { SLOTS = 1024, WAYS = 4 };
+enum { SLOTS = SUBJECTS_MAX, WAYS = 4 };
 
 struct slot {
     struct process process;

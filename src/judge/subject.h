@@ -10,6 +10,7 @@
 #include "fileward/board.h"
 
 struct subjects;
+enum { SUBJECTS_MAX = 1024, SUBJECT_FILES = 2 /* descriptors of each */ };
 
 /* The last exec that a thread was allowed. Each watch that holds the program is asked about it as an exec, then each as an
  * open by the same thread. One bit for each watch. */
