@@ -10,7 +10,8 @@
 #include "fileward/role.h"
 
 enum {
-    HELD_MAX = 1024, /* questions that a judge holds at once */
+    HELD_MAX = 1024,  /* questions that a judge holds at once */
+    FILES_MAX = 4096, /* descriptors that a role may have: a rescue tries every number below it */
     RELOAD_TEXT_MAX = 4096,
     BUCKETS = 17,   /* of the latency histogram, without +Inf */
     FAMILY_MAX = 5, /* herald, judge, spare judge, scout, reader; the keeper opens nothing by name once it serves */
@@ -69,7 +70,7 @@ struct board {
     uint32_t entered; /* this family is the one in the ledger */
     struct board_kin family[FAMILY_MAX];
     /* judge */
-    _Atomic uint64_t beat; /* grows with each question and each wake-up */
+    _Atomic uint64_t beat; /* grows with each question that is read or dealt with, and with nothing else */
     _Atomic uint32_t busy; /* it reads or holds questions: set before it reads, while no number is known yet */
     struct {
         _Atomic int32_t fd; /* event descriptor in the judge's table; -1 none */

@@ -4,6 +4,7 @@
 #include <nettle/sha2.h>
 #include <string.h>
 
+#include "base/lookup.h"
 #include "base/mounts.h"
 #include "base/own.h"
 #include "base/text.h"
@@ -13,24 +14,25 @@
 #include "policy/trail.h"
 #include "policy/users.h"
 
-/* `path` as the kernel would name it, as far as root alone decides where it leads. Caller frees. */
-static char *real_path(const char *path)
+/* `path` as the kernel would name it, as far as root alone decides where it leads and nobody must be asked. Caller
+ * frees. */
+static char *real_path(const char *path, struct lookup *names)
 {
     struct trail trail;
-    trail_follow(path, false, &trail);
+    trail_follow(path, false, lookup_guard(names), &trail);
     if (trail.fd >= 0)
         close(trail.fd);
-    return heap_string(trail.end == TRAIL_END_FAILED ? path : trail.real);
+    return heap_string(trail.end == TRAIL_END_FAILED && errno != EREMOTE ? path : trail.real);
 }
 
 /* Replaces the literal beginning of a pattern by its real path. Below `~` that is the homes' work. */
-static void canonicalise(struct pattern *p, struct findings *f)
+static void canonicalise(struct pattern *p, struct lookup *names, struct findings *f)
 {
     if (p->home)
         return;
     size_t prefix = glob_literal_prefix(p->text);
     CLEAN_FREE char *plain = heap_copy(p->text, prefix);
-    CLEAN_FREE char *real = real_path(prefix ? plain : "/");
+    CLEAN_FREE char *real = real_path(prefix ? plain : "/", names);
     CLEAN_FREE char *escaped = heap_check(glob_escape(real, strcmp(real, "/") == 0 ? 0 : strlen(real)));
     char *text = NULL;
     if (asprintf(&text, "%s%s", escaped, p->text + prefix) < 0)
@@ -41,22 +43,38 @@ static void canonicalise(struct pattern *p, struct findings *f)
     p->text = text;
 }
 
-static void canonicalise_list(struct patterns *list, struct findings *f)
+static void canonicalise_list(struct patterns *list, struct lookup *names, struct findings *f)
 {
     for (size_t i = 0; i < list->n; i++)
-        canonicalise(&list->v[i], f);
+        canonicalise(&list->v[i], names, f);
+}
+
+static const char *refusal(const char *type)
+{
+    const char *why = type ? mounts_refusal(type) : NULL;
+    return why ? why : "it cannot be told what is mounted there";
 }
 
 /* Refuses watched paths that lie where nothing can be guarded. */
-static void check_places(const struct patterns *list, const struct mounts *mounts, struct findings *f)
+static void check_places(const struct patterns *list, struct lookup *names, struct findings *f)
 {
     for (size_t i = 0; i < list->n; i++) {
         const struct pattern *p = &list->v[i];
-        size_t len = glob_literal_prefix(p->text);
-        const char *type = p->home ? NULL : mounts_type_at(mounts, p->text, len);
-        const char *refusal = type ? mounts_refusal(type) : NULL;
-        if (refusal)
-            findings_error(f, p->at, "path: `%s` is on %s, which cannot be guarded: %s", p->text, type, refusal);
+        const char *type = p->home ? NULL : lookup_refused(names, p->text, glob_literal_prefix(p->text));
+        if (type)
+            findings_error(f, p->at, "path: `%s` is on %s, which cannot be guarded: %s", p->text, type, refusal(type));
+    }
+}
+
+/* A program that nobody will look up never is what a rule names. */
+static void check_programs(const struct policy *p, struct lookup *names, struct findings *f)
+{
+    for (size_t i = 0; i < p->n_programs; i++) {
+        const struct pattern *program = &p->programs[i];
+        const char *type = lookup_refused(names, program->text, glob_literal_prefix(program->text));
+        if (type)
+            findings_note(f, program->at, "program `%s` is on %s, where no program is known: it matches nothing",
+                          program->text, type);
     }
 }
 
@@ -72,61 +90,70 @@ static bool watches_homes(const struct policy *p, struct origin *at)
     return false;
 }
 
-/* Why a home cannot be guarded, or NULL; makes its path real on the way. */
-static const char *settle_home(struct home *home, const struct mounts *mounts)
+/* Whether this is a directory of the user's; makes its path real on the way. What cannot be reached without asking
+ * somebody counts: `why` then says so. */
+static bool settle_home(struct home *home, struct lookup *names, const char **why)
 {
-    const char *type = mounts_type_at(mounts, home->path, strlen(home->path));
-    const char *refusal = type ? mounts_refusal(type) : NULL;
-    if (refusal) /* do not touch it */
-        return refusal;
-    char *real = real_path(home->path);
+    struct trail trail;
+    *why = NULL;
+    trail_follow(home->path, true, lookup_guard(names), &trail);
+    if (trail.fd >= 0)
+        close(trail.fd);
+    else if (trail.end == TRAIL_END_FAILED && errno == EREMOTE)
+        *why = refusal(lookup_refused(names, trail.real, strlen(trail.real)));
+    if (*why || trail.end != TRAIL_END_FOUND || !S_ISDIR(trail.st.stx_mode) || trail.st.stx_uid != home->uid)
+        return *why != NULL;
+    char *real = real_path(home->path, names);
     free(home->path);
     home->path = real;
     if (strcmp(real, "/") == 0)
-        return "it leads to `/`";
-    type = mounts_type_at(mounts, real, strlen(real));
-    return type ? mounts_refusal(type) : NULL;
+        *why = "it leads to `/`";
+    return true;
 }
 
 /* Real paths for homes; those that cannot be guarded are dropped, and if any watch is on `~` that is told. */
-static void settle_homes(struct policy *p, const struct mounts *mounts, struct findings *f)
+static void settle_homes(struct policy *p, struct lookup *names, struct findings *f)
 {
     struct origin at;
     bool watched = watches_homes(p, &at);
     size_t kept = 0;
     for (size_t i = 0; i < p->n_homes; i++) {
         struct home home = p->homes[i];
-        const char *refusal = settle_home(&home, mounts);
-        if (refusal && watched)
-            findings_note(f, at, "the home %s of uid %u is not guarded: %s", home.path, home.uid, refusal);
-        if (refusal)
-            free(home.path);
-        else
+        const char *why;
+        bool theirs = settle_home(&home, names, &why);
+        if (theirs && why && watched)
+            findings_note(f, at, "the home %s of uid %u is not guarded: %s", home.path, home.uid, why);
+        if (theirs && !why)
             p->homes[kept++] = home;
+        else
+            free(home.path);
     }
     p->n_homes = kept;
     homes_sort(p->homes, &p->n_homes);
 }
 
+static void free_lookup(struct lookup **l)
+{
+    lookup_free(*l);
+}
+
 static void settle(struct policy *p, struct findings *f)
 {
-    struct mounts mounts;
-    if (!mounts_read(&mounts))
+    __attribute__((cleanup(free_lookup))) struct lookup *names = lookup_create();
+    if (!names) {
         findings_error(f, (struct origin){p->files[0], 0}, "the mount table cannot be read: %s", strerror(errno));
+        return;
+    }
     for (int w = 0; w < p->n_watches; w++) {
         struct patterns *path = &p->watches[w].path;
-        size_t before = f->errors;
-        check_places(path, &mounts, f); /* before any path is touched */
-        if (f->errors > before)
-            continue;
-        canonicalise_list(path, f);
-        canonicalise_list(&p->watches[w].exclude, f);
-        check_places(path, &mounts, f);
+        canonicalise_list(path, names, f);
+        canonicalise_list(&p->watches[w].exclude, names, f);
+        check_places(path, names, f);
     }
     for (int r = 0; r < p->n_rules; r++)
-        canonicalise_list(&p->rules[r].path, f);
-    settle_homes(p, &mounts, f);
-    mounts_free(&mounts);
+        canonicalise_list(&p->rules[r].path, names, f);
+    check_programs(p, names, f);
+    settle_homes(p, names, f);
 }
 
 static void hash(struct policy *p, const char *bytes, size_t size)

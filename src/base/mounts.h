@@ -1,28 +1,30 @@
-/* Which file system a path lies on, told from the mount table alone: no path is touched, so that nothing dead or
- * remote is waited for. */
+/* The mounts in our own namespace that fileward keeps away from, told from the mount table alone: no path is touched,
+ * so that nothing dead or remote is waited for. Nothing here allocates after mounts_create(). */
 #ifndef FILEWARD_BASE_MOUNTS_H
 #define FILEWARD_BASE_MOUNTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-struct mount {
-    char *point; /* without closing slash, "" for the root */
-    char *type;  /* "ext4", "fuse.sshfs" ... */
-};
-struct mounts {
-    struct mount *v;
-    size_t n;
-};
+struct mounts;
 
-/* Reads /proc/self/mountinfo (format: proc(5)). Returns false, with errno, when it cannot. */
-bool mounts_read(struct mounts *out);
+/* Reads `table` (MOUNTS_TABLE; format: proc(5)). NULL, with errno, when it cannot. */
+#define MOUNTS_TABLE "/proc/self/mountinfo"
+struct mounts *mounts_create(const char *table);
 void mounts_free(struct mounts *m);
 
-/* The type of the file system at `path[0..len)`, an absolute path without symbolic links. NULL: not known. */
-const char *mounts_type_at(const struct mounts *m, const char *path, size_t len);
+/* Reads the table again if it has changed. False when it cannot be read: then everything is refused. */
+bool mounts_refresh(struct mounts *m);
 
-/* Why fileward cannot guard what lies on such a file system (a static text), or NULL when it can. */
+/* The type of the first refused file system on the way to `path[0..len)`, an absolute path without symbolic links; "?"
+ * if the table is not known. NULL: none. */
+const char *mounts_refused(const struct mounts *m, const char *path, size_t len);
+
+/* Whether this is the device of a refused file system. */
+bool mounts_refused_device(const struct mounts *m, uint32_t major, uint32_t minor);
+
+/* Why fileward keeps away from a type of file system (a static text), or NULL. */
 const char *mounts_refusal(const char *type);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/lookup.h"
 #include "policy/glob.h"
 
 enum { ENTRIES = 256, WAYS = 4 };
@@ -25,25 +26,28 @@ struct known {
     struct program program;
     int64_t looked_at; /* 0: free */
     struct program_set set;
+    bool refused;       /* it lies where nothing is looked up */
     bool proven;        /* its name led to it in our own namespace: holds for whoever runs it */
     uint64_t name_hash; /* else: holds for who shows the same name */
 };
 
 struct programs {
     const struct policy *policy;
+    struct lookup *names;
     struct target *targets; /* one for each policy program; globs stay empty */
     bool *literal;
     int64_t targets_at;
     struct known known[ENTRIES];
 };
 
-struct programs *programs_create(const struct policy *p)
+struct programs *programs_create(const struct policy *p, struct lookup *names)
 {
     struct programs *t = calloc(1, sizeof *t);
     size_t n = p->n_programs ? p->n_programs : 1;
     if (!t)
         return NULL;
     t->policy = p;
+    t->names = names;
     t->targets = calloc(n, sizeof *t->targets);
     t->literal = calloc(n, sizeof *t->literal);
     if (!t->targets || !t->literal) {
@@ -64,19 +68,19 @@ void programs_free(struct programs *t)
     free(t);
 }
 
-static void look_up(struct target *target, const char *path)
+static void look_up(const struct programs *t, struct target *target, const char *path)
 {
     struct statx st;
-    target->exists = stat_identity(AT_FDCWD, path, 0, &st) == 0;
+    target->exists = lookup_follow(t->names, path, &st);
     if (target->exists)
         target->id = file_id_of(&st);
 }
 
-static bool names_it(const char *path, const struct file_id *id)
+static bool names_it(const struct programs *t, const char *path, const struct file_id *id)
 {
-    struct target t = {.exists = false};
-    look_up(&t, path);
-    return t.exists && file_id_equal(&t.id, id);
+    struct target named = {.exists = false};
+    look_up(t, &named, path);
+    return named.exists && file_id_equal(&named.id, id);
 }
 
 static void refresh_targets(struct programs *t, int64_t now)
@@ -86,7 +90,7 @@ static void refresh_targets(struct programs *t, int64_t now)
     t->targets_at = now;
     for (size_t i = 0; i < t->policy->n_programs; i++)
         if (t->literal[i])
-            look_up(&t->targets[i], t->policy->programs[i].text);
+            look_up(t, &t->targets[i], t->policy->programs[i].text);
 }
 
 static bool is_named(const struct programs *t, size_t i, const char *name)
@@ -105,10 +109,10 @@ static bool compare(struct programs *t, const struct file_id *id, const char *na
         bool named = is_named(t, i, name);
         if (named && !looked) {
             looked = true;
-            leads_here = names_it(name, id);
+            leads_here = names_it(t, name, id);
         }
         if (named && t->literal[i]) /* upgraded since the last look at the targets? */
-            look_up(&t->targets[i], name);
+            look_up(t, &t->targets[i], name);
         if (t->literal[i] ? t->targets[i].exists && file_id_equal(&t->targets[i].id, id) : named && leads_here)
             program_set_add(set, i);
     }
@@ -142,7 +146,7 @@ static uint64_t hash_name(const char *name)
     return h;
 }
 
-void programs_of(struct programs *t, const struct program *program, program_path *path, const void *ctx,
+bool programs_of(struct programs *t, const struct program *program, program_path *path, const void *ctx,
                  struct program_set *set)
 {
     int64_t now = clock_now();
@@ -153,7 +157,7 @@ void programs_of(struct programs *t, const struct program *program, program_path
     /* A deleted program has no name to look up: it is what it was when it had one. */
     if ((fresh && k->proven) || (seen && program->links == 0)) {
         *set = k->set;
-        return;
+        return !k->refused;
     }
     char name[PATH_MAX];
     if (path(ctx, name, sizeof name) < 0)
@@ -163,8 +167,11 @@ void programs_of(struct programs *t, const struct program *program, program_path
         *k = (struct known){.program = *program, .looked_at = now, .name_hash = hash};
         refresh_targets(t, now);
         k->proven = compare(t, &program->id, name, &k->set);
+        k->refused = lookup_refused_device(t->names, program->id.major, program->id.minor);
+        lookup_rest(t->names);
     }
     *set = k->set;
+    return !k->refused;
 }
 
 bool programs_impostor(const struct programs *t, const char *name, const struct program_set *set)

@@ -18,8 +18,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
-
-enum { FILES_MAX = 4096 /* a rescue tries every number below it */ };
+#include "fileward/board.h"
 
 /* --- what each role may ----------------------------------------------------------------------------------------- */
 
@@ -86,10 +85,12 @@ static const int common_calls[] = {CALL(read),
 
 /* Reads questions, looks at /proc, answers. It reads every secret that it judges, so it has no way to say it to anyone:
  * no socket, no new process, no file for writing, no mark. */
-static const int judge_calls[] = {CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx),
-                                  CALL(pidfd_open),    CALL(fstatfs), CALL(lseek),      CALL(getppid),  -1};
+static const int judge_calls[] = {
+    CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx), CALL(pidfd_open),
+    CALL(fstatfs),       CALL(lseek),   CALL(getppid),    CALL(poll),     -1};
 
-static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(lseek), -1};
+static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(lseek),
+                                  CALL(poll),          -1};
 
 /* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
 static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto),

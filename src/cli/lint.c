@@ -153,7 +153,7 @@ static void lint_program(const char *path, const struct pattern *as, struct find
 {
     struct trail trail;
     struct stat st;
-    trail_follow(path, false, &trail);
+    trail_follow(path, false, NULL, &trail);
     if (trail.fd >= 0)
         close(trail.fd);
     if (trail.end == TRAIL_END_UNTRUSTED)

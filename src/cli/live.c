@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/lookup.h"
 #include "base/programs.h"
 #include "cli/cli.h"
 
@@ -21,18 +22,25 @@ static void free_programs(struct programs **t)
     programs_free(*t);
 }
 
+static void free_lookup(struct lookup **l)
+{
+    lookup_free(*l);
+}
+
 static ssize_t path_of(const void *process, char *out, size_t size)
 {
     return process_program_path(process, out, size);
 }
 
-/* The program of `process`: its name into `name`, what it is into `set`. False if it cannot be determined. */
-static bool program_of(struct programs *t, const struct process *process, struct program_set *set, char name[PATH_MAX])
+/* The program of `process`: its name into `name`, what it is into `set`; `known` says whether that is to be known where it
+ * lies. False if the program cannot be seen. */
+static bool program_of(struct programs *t, const struct process *process, struct program_set *set, char name[PATH_MAX],
+                       bool *known)
 {
     struct program program;
     if (process_program(process, &program) < 0 || process_program_path(process, name, PATH_MAX) < 0)
         return false;
-    programs_of(t, &program, path_of, process, set);
+    *known = programs_of(t, &program, path_of, process, set);
     return true;
 }
 
@@ -43,11 +51,12 @@ static void add_parents(struct programs *t, int32_t pid, struct portrait *w)
         CLEAN_PROCESS struct process p = {.proc = -1};
         struct creds creds;
         struct program_set set = {0};
+        bool known;
         if (process_open(&p, pid) < 0 || process_creds(&p, &creds) < 0) {
             w->subject.failed |= ATTR_LINEAGE;
             return;
         }
-        program_of(t, &p, &set, w->ancestors[w->n_ancestors]);
+        program_of(t, &p, &set, w->ancestors[w->n_ancestors], &known);
         if (w->n_ancestors++ == 0) {
             w->parent_set = set;
             w->subject.parent = &w->parent_set;
@@ -109,13 +118,16 @@ static int is_hidden(int32_t pid, int error)
 int portrait_process(const struct policy *p, int32_t pid, struct portrait *w)
 {
     CLEAN_PROCESS struct process process = {.proc = -1};
-    __attribute__((cleanup(free_programs))) struct programs *programs = programs_create(p);
+    __attribute__((cleanup(free_lookup))) struct lookup *names = lookup_create();
+    __attribute__((cleanup(free_programs))) struct programs *programs = names ? programs_create(p, names) : NULL;
     struct creds creds;
+    bool known;
     if (!programs || process_open(&process, pid) < 0 || process_creds(&process, &creds) < 0)
         return is_missing(pid, errno);
-    if (!program_of(programs, &process, &w->exe_set, w->exe))
+    if (!program_of(programs, &process, &w->exe_set, w->exe, &known))
         return is_hidden(pid, errno);
     struct subject *s = &w->subject;
+    s->failed |= known ? 0u : ATTR_EXE;
     s->fsuid = creds.fsuid;
     s->ruid = creds.ruid;
     s->gid = creds.fsgid;

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/lookup.h"
 #include "policy/glob.h"
 #include "policy/trail.h"
 
@@ -23,9 +25,16 @@ void portrait_init(struct portrait *w)
     w->object.place = w->place;
 }
 
+static void free_lookup(struct lookup **l)
+{
+    lookup_free(*l);
+}
+
 bool portrait_program(const struct policy *p, const char *path, struct program_set *set, char real[PATH_MAX])
 {
-    struct stat file, other;
+    __attribute__((cleanup(free_lookup))) struct lookup *names = lookup_create(); /* as the judge looks */
+    struct stat file;
+    struct statx other;
     bool exists = realpath(path, real) && stat(real, &file) == 0;
     if (!exists)
         snprintf(real, PATH_MAX, "%s", path);
@@ -35,7 +44,8 @@ bool portrait_program(const struct policy *p, const char *path, struct program_s
         if (!exists || !glob_is_literal(text))
             is = glob_match(text, real);
         else
-            is = stat(text, &other) == 0 && other.st_dev == file.st_dev && other.st_ino == file.st_ino;
+            is = names && lookup_follow(names, text, &other) && other.stx_ino == file.st_ino &&
+                 makedev(other.stx_dev_major, other.stx_dev_minor) == file.st_dev;
         if (is)
             program_set_add(set, i);
     }
@@ -50,7 +60,7 @@ static void place_of_missing(const char *path, char out[PATH_MAX])
     if (path[0] == '/' || !getcwd(here, sizeof here))
         here[0] = '\0';
     snprintf(absolute, sizeof absolute, "%s%s%s", here, here[0] ? "/" : "", path);
-    trail_follow(absolute, true, &trail);
+    trail_follow(absolute, true, NULL, &trail);
     if (trail.fd >= 0)
         close(trail.fd);
     snprintf(out, PATH_MAX, "%.*s", PATH_MAX - 1, trail.end == TRAIL_END_FAILED ? absolute : trail.real);

@@ -33,10 +33,11 @@ int gate_read(const struct gate *gates, int gate, struct board *board, struct qu
     int n = 0, line = 0;
     *refused = 0;
     if (len < 0) {
-        /* EAGAIN: none waits. Anything else is an event that the kernel refused because it could not open the object
-         * for us (kernels before 6.13 say so here). */
-        if (errno != EAGAIN && errno != EINTR)
-            ++*refused;
+        /* EAGAIN: none waits. Before 6.13 anything else is an event that the kernel refused because it could not open the
+         * object for us; since then such an event is told below. */
+        if (errno == EAGAIN || errno == EINTR || board->features & FEATURE_FD_ERROR)
+            return -1;
+        ++*refused;
         return 0;
     }
     const struct fanotify_event_metadata *e = events;
@@ -66,7 +67,12 @@ unsigned gate_unread(const struct gate *gate)
 /* Answer, then close: a closed number could be given to the next question before this answer is written. */
 int gate_say(const struct gate *gates, const struct question *q, enum answer answer)
 {
-    return answer_write(&gates[q->gate], q->fd, answer);
+    enum { TRIES = 4 };
+    int rc = -1;
+    errno = 0;
+    for (int i = 0; i < TRIES && rc < 0 && errno != ENOENT; i++)
+        rc = answer_write(&gates[q->gate], q->fd, answer);
+    return rc;
 }
 
 void gate_close(struct board *board, const struct question *q)
@@ -79,6 +85,8 @@ int gate_answer(const struct gate *gates, struct board *board, const struct ques
 {
     int rc = gate_say(gates, q, answer);
     int why = errno;
+    if (rc < 0 && why != ENOENT)
+        return -1;
     gate_close(board, q);
     errno = why;
     return rc;

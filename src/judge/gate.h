@@ -23,9 +23,9 @@ struct question {
 };
 
 /* Reads at most BATCH questions of gate number `gate` and notes their numbers on the board, so that the keeper can release
- * them if this process dies; there must be room for them (HELD_MAX - BATCH held at most). Returns how many; 0 when none
- * waits. Questions whose descriptor the kernel could not make (it has refused those by itself) are counted in
- * *refused. */
+ * them if this process dies; there must be room for them (HELD_MAX - BATCH held at most). Returns how many; -1 when none
+ * waits, or none can be read. Questions whose descriptor the kernel could not make (it has refused those by itself) are
+ * counted in *refused and not returned, so that 0 is progress too. */
 int gate_read(const struct gate *gates, int gate, struct board *board, struct question out[BATCH], unsigned *refused);
 
 /* How many questions wait unread. */
@@ -35,7 +35,8 @@ unsigned gate_unread(const struct gate *gate);
 int gate_say(const struct gate *gates, const struct question *q, enum answer answer);
 void gate_close(struct board *board, const struct question *q);
 
-/* Answers through the gate that asked, and closes. Returns 0, or -1 with errno when nobody waits any more. */
+/* Answers through the gate that asked, and closes. Returns 0, or -1 with errno: ENOENT when nobody waits any more, else it
+ * could not be answered; then it is still on the board, and open. */
 int gate_answer(const struct gate *gates, struct board *board, const struct question *q, enum answer answer);
 
 #endif

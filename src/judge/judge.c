@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/lookup.h"
+#include "base/mounts.h"
 #include "judge/court.h"
 #include "policy/needs.h"
 
@@ -59,6 +61,8 @@ static bool answer(struct judge *j, const struct question *q, enum answer a)
 {
     if (gate_answer(j->is.gates, j->is.board, q, a) == 0)
         return true;
+    if (errno != ENOENT)
+        _exit(EXIT_FAILURE); /* who cannot answer is no judge: the keeper releases who waits, and another one serves */
     atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
     return false;
 }
@@ -237,7 +241,6 @@ static void plan(struct judge *j)
 static void on_deadline(void *ctx)
 {
     struct judge *j = ctx;
-    beat(j);
     telling_flush(j, false);
     if (j->orphan)
         ledger_alive(j->is.ledger);
@@ -246,6 +249,21 @@ static void on_deadline(void *ctx)
     plan(j);
 }
 
+/* Reads no more; leaves when what it holds is answered. */
+static void step_down(struct judge *j)
+{
+    for (int i = 0; i < j->n_gates; i++)
+        loop_remove(&j->loop, j->is.gates[i].fd);
+    j->loop.stop = true;
+}
+
+/* All that a judge ever has open: what it holds, whom it knows, the groups, and a handful besides. For whom there is no
+ * descriptor left the kernel refuses by itself, in audit mode too: before that comes near, by whatever mistake, this
+ * judge is done, and another with an empty table takes its place. Numbers are given lowest first. */
+enum { BESIDES = 64, FILES_ENOUGH = FILES_MAX - 2 * BATCH - BESIDES };
+_Static_assert(HELD_MAX + SUBJECTS_MAX * SUBJECT_FILES + SIGHTS_MAX * SIGHT_FILES + GATES_MAX + BESIDES < FILES_ENOUGH,
+               "room for all of them");
+
 static void take_batch(struct gate_source *s)
 {
     struct judge *j = s->judge;
@@ -253,9 +271,13 @@ static void take_batch(struct gate_source *s)
     int n = gate_read(j->is.gates, s->gate, j->is.board, j->batch, &refused);
     if (refused && !is_dropped(j, s->gate))
         atomic_fetch_add(&j->is.board->watch[s->gate].kernel_refused, refused);
-    bool late = batch_is_late(s, n);
+    bool late = batch_is_late(s, n < 0 ? 0 : n);
+    if (n < 0)
+        return; /* without a beat: if questions wait all the same, the keeper shall see that nothing comes of it */
     beat(j);
     for (int i = 0; i < n; i++) {
+        if (j->batch[i].fd >= FILES_ENOUGH)
+            step_down(j);
         if (late || ruling_is_late(j, &j->batch[i])) /* or those before it took that long */
             release(j, &j->batch[i]);
         else if (!handle(j, &j->batch[i]))
@@ -374,10 +396,8 @@ static void on_end(void *ctx, int fd, uint32_t events)
 {
     (void)fd, (void)events;
     struct judge *j = ctx;
-    for (int i = 0; i < j->n_gates; i++)
-        loop_remove(&j->loop, j->is.gates[i].fd);
+    step_down(j);
     loop_remove(&j->loop, j->end_fd);
-    j->loop.stop = true;
 }
 
 static void on_control(void *ctx, int fd, uint32_t events)
@@ -386,7 +406,6 @@ static void on_control(void *ctx, int fd, uint32_t events)
     struct judge *j = ctx;
     char word;
     ssize_t n = read(fd, &word, 1);
-    beat(j);
     if (n == 1 && word == 'g') {
         serve(j);
     } else if (n == 1 && word == 'd') {
@@ -402,7 +421,10 @@ static void on_control(void *ctx, int fd, uint32_t events)
 struct judge *judge_prepare(const struct judge_setup *setup)
 {
     struct judge *j = calloc(1, sizeof *j);
-    if (!j || !(j->subjects = subjects_create(setup->policy, setup->board)) ||
+    struct lookup *names = lookup_create();
+    if (!names)
+        fprintf(stderr, "fileward: judge: cannot read " MOUNTS_TABLE ": is /proc mounted?\n");
+    if (!j || !names || !(j->subjects = subjects_create(setup->policy, setup->board, names)) ||
         !(j->verdicts = verdicts_create(setup->policy)) || loop_init(&j->loop) < 0) {
         fprintf(stderr, "fileward: judge: out of memory\n");
         return NULL;
@@ -411,6 +433,7 @@ struct judge *judge_prepare(const struct judge_setup *setup)
     j->finder = (struct object_finder){.policy = setup->policy,
                                        .reg = setup->reg,
                                        .board = setup->board,
+                                       .names = names,
                                        .self_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (j->finder.self_fd_dir < 0) {
         fprintf(stderr, "fileward: judge: cannot open /proc/self/fd: is /proc mounted?\n");

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lookup.h"
 #include "base/process.h"
 #include "policy/glob.h"
 
@@ -62,24 +63,6 @@ static bool may_be_in_one(const struct object_finder *f, int watch, const char *
     return false;
 }
 
-/* Looks at a name from the top, and stops where a user could have laid a trap: at a symbolic link, and at a mount below a
- * directory that is not root's alone, which may be slow to answer or never do. True if every component is plain. */
-static bool is_plain(char *name)
-{
-    bool loose = false;
-    for (char *slash = name; (slash = strchr(slash + 1, '/'));) {
-        struct statx st;
-        *slash = '\0';
-        int rc = stat_identity(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st);
-        *slash = '/';
-        bool mount_root = st.stx_attributes_mask & st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-        if (rc < 0 || !S_ISDIR(st.stx_mode) || (loose && mount_root))
-            return false;
-        loose |= st.stx_uid != 0 || st.stx_mode & (S_IWGRP | S_IWOTH);
-    }
-    return true;
-}
-
 /* The place of an inode that the register does not have. It was reached through a marked directory, so its place is that
  * directory's and the last component of its name. The name is what the opener's mount tree makes of it and may be a lie:
  * it counts only if, in our own tree, the directory it names is one that this watch marked and the whole name is this
@@ -89,20 +72,16 @@ static bool place_of_newcomer(const struct object_finder *f, struct thing *t)
     char name[PATH_MAX];
     size_t len = kernel_name(f, t->fd, name, sizeof name);
     char *slash = len > 0 && name[0] == '/' ? strrchr(name, '/') : NULL;
-    if (!slash || !may_be_in_one(f, t->watch, name) || !is_plain(name))
+    struct statx st, dir;
+    if (!slash || !may_be_in_one(f, t->watch, name))
+        return false;
+    bool there = lookup_plain(f->names, name, &dir, &st);
+    lookup_rest(f->names);
+    struct file_id here = there ? file_id_of(&st) : (struct file_id){0};
+    if (!there || !file_id_equal(&here, &t->id))
         return false;
 
-    struct statx st;
-    if (stat_identity(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &st) < 0)
-        return false;
-    struct file_id here = file_id_of(&st);
-    if (!file_id_equal(&here, &t->id))
-        return false;
-
-    *slash = '\0';
-    if (stat_identity(AT_FDCWD, slash == name ? "/" : name, AT_SYMLINK_NOFOLLOW, &st) < 0)
-        return false;
-    struct file_id parent = file_id_of(&st);
+    struct file_id parent = file_id_of(&dir);
     uint32_t entry = reg_find(f->reg, t->number, &parent);
     if (!entry)
         entry = reg_find(f->reg, t->number + REGISTER_NEIGHBOURHOOD, &parent);

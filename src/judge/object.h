@@ -24,6 +24,7 @@ struct object_finder {
     const struct policy *policy;
     const struct reg *reg;
     const struct board *board;
+    struct lookup *names;
     int self_fd_dir; /* /proc/self/fd */
 };
 

@@ -1,6 +1,10 @@
 /* Answers that go out together. Each answer wakes everyone who waits for the same watch: who is woken for the first finds
  * that his own has come too, and does not lie down again in between. So what is decided at once waits until the batch is
  * done, or until something follows that may take long. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "judge/court.h"
 
@@ -20,6 +24,9 @@ void outbox_send(struct judge *j)
     for (int i = 0; i < n; i++) {
         const struct question *q = &j->outbox.waiting[i].question;
         taken[i] = gate_say(j->is.gates, q, j->outbox.waiting[i].outcome.answer) == 0;
+        if (!taken[i] && errno != ENOENT)
+            _exit(
+                EXIT_FAILURE); /* who cannot answer is no judge: the keeper releases who waits, and another one serves */
     }
     for (int i = 0; i < n; i++) {
         const struct question *q = &j->outbox.waiting[i].question;

@@ -22,11 +22,12 @@ static void put_program(struct report *r, const struct subjects *subjects, struc
     struct record *rec = &r->record;
     char path[PATH_MAX];
     ssize_t n = q->process ? process_program_path(q->process, path, sizeof path) : -1;
+    if (n >= 0)
+        rec->exe = put(r, path, (size_t)n);
     if (n < 0 || q->seen.failed & ATTR_EXE) {
-        rec->flags |= FLAG_UNKNOWN;
+        rec->flags |= FLAG_UNKNOWN; /* the name alone, as on a file system where nothing is looked up */
         return;
     }
-    rec->exe = put(r, path, (size_t)n);
     rec->exe_major = q->program.id.major;
     rec->exe_minor = q->program.id.minor;
     rec->exe_ino = q->program.id.ino;

@@ -7,8 +7,7 @@
 #include "fileward/record.h"
 #include "judge/units.h"
 
-/* Two descriptors each, and two for each sight; a judge may hold 4096 (base/sandbox.c), 1024 of them questions. */
-enum { SLOTS = 1024, WAYS = 4, SIGHTS = 256 };
+enum { SLOTS = SUBJECTS_MAX, WAYS = 4, SIGHTS = SIGHTS_MAX };
 
 struct slot {
     struct process process;
@@ -32,13 +31,13 @@ struct subjects {
     struct units units;
 };
 
-struct subjects *subjects_create(const struct policy *p, struct board *board)
+struct subjects *subjects_create(const struct policy *p, struct board *board, struct lookup *names)
 {
     struct subjects *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
     t->board = board;
-    t->programs = programs_create(p);
+    t->programs = programs_create(p, names);
     if (!t->programs) {
         free(t);
         return NULL;
@@ -142,9 +141,8 @@ static bool gather_exe(struct subjects *t, struct inquiry *q)
 {
     if (process_program(q->process, &q->program) < 0)
         return false;
-    programs_of(t->programs, &q->program, path_of, q->process, &q->exe);
     q->seen.exe = &q->exe;
-    return true;
+    return programs_of(t->programs, &q->program, path_of, q->process, &q->exe);
 }
 
 static bool gather_groups(struct inquiry *q)

@@ -10,6 +10,7 @@
 #include "fileward/board.h"
 
 struct subjects;
+enum { SUBJECTS_MAX = 1024, SUBJECT_FILES = 2 /* descriptors of each */, SIGHTS_MAX = 256, SIGHT_FILES = 2 };
 
 /* The last exec that a thread was allowed. Each watch that holds the program is asked about it as an exec, then each as an
  * open by the same thread. One bit for each watch. */
@@ -32,8 +33,9 @@ struct inquiry {
     char unit[UNIT_MAX];
 };
 
-/* NULL when memory is out. */
-struct subjects *subjects_create(const struct policy *p, struct board *board);
+/* NULL when memory is out. Keeps the pointers. */
+struct lookup;
+struct subjects *subjects_create(const struct policy *p, struct board *board, struct lookup *names);
 
 /* Finds or opens thread `tid`. */
 void subject_find(struct subjects *t, int32_t tid, struct inquiry *out);

@@ -68,7 +68,7 @@ static int open_file(const char *path, bool any_owner, const struct reader_handl
 {
     struct trail trail;
     struct stat st;
-    trail_follow(path, any_owner, &trail);
+    trail_follow(path, any_owner, NULL, &trail);
     CLEAN_FD int found = trail.fd;
     switch (trail.end) {
     case TRAIL_END_MISSING:

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 enum trail_end {
     TRAIL_END_FOUND,     /* walked to the end */
@@ -15,13 +16,22 @@ enum trail_end {
 struct trail {
     enum trail_end end;
     int fd;              /* O_PATH descriptor of what was found; -1 unless TRAIL_END_FOUND. Caller closes it */
+    struct statx st;     /* of what was found */
     char real[PATH_MAX]; /* the path without symbolic links, as far as walked, and the rest as it was written */
     char bad[PATH_MAX];  /* TRAIL_END_UNTRUSTED: the directory or link */
 };
 
+/* Who says where not to go. Asked before a name is touched, with its real path and `st` NULL, and again when it turns out
+ * to be the root of a mount: nothing has been asked of that file system then. False ends the trail with EREMOTE. */
+struct trail_guard {
+    bool (*may_enter)(void *ctx, const char *real, const struct statx *st);
+    void *ctx;
+};
+
 /* Walks absolute `path`, following symbolic links, the last component's too. A directory may be walked through when
  * root owns it and neither group nor others may write it; a sticky one, too, since there nobody can replace root's
- * entries. With `any_owner` every directory will do. The last component itself is not judged. */
-void trail_follow(const char *path, bool any_owner, struct trail *out);
+ * entries. With `any_owner` every directory will do. The last component itself is not judged. `guard` may be NULL. No
+ * file system is asked for anything but names and links: attributes are what the kernel has at hand. */
+void trail_follow(const char *path, bool any_owner, const struct trail_guard *guard, struct trail *out);
 
 #endif

@@ -1,9 +1,7 @@
 #include "policy/users.h"
 
-#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sys/stat.h>
 
 #include "base/own.h"
 #include "policy/heap.h"
@@ -120,7 +118,7 @@ void homes_sort(struct home *homes, size_t *n)
     if (*n > 1)
         qsort(homes, *n, sizeof *homes, by_path);
     for (size_t i = 0; i < *n; i++) {
-        if (kept > 0 && strcmp(homes[kept - 1].path, homes[i].path) == 0)
+        if (kept > 0 && by_path(&homes[kept - 1], &homes[i]) == 0)
             free(homes[i].path);
         else
             homes[kept++] = homes[i];
@@ -136,13 +134,11 @@ void homes_find(const struct accounts *users, uint32_t low, uint32_t high, struc
     } found = {NULL, 0};
     for (size_t i = 0; i < users->n; i++) {
         const struct account *user = &users->v[i];
-        struct stat st;
         if (user->id != 0 && (user->id < low || user->id > high))
             continue;
         CLEAN_FREE char *path = tidy(user->home);
-        if (!path || fstatat(AT_FDCWD, path, &st, AT_NO_AUTOMOUNT) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != user->id)
-            continue;
-        *HEAP_APPEND(&found) = (struct home){user->id, STEAL_PTR(path)};
+        if (path)
+            *HEAP_APPEND(&found) = (struct home){user->id, STEAL_PTR(path)};
     }
     homes_sort(found.v, &found.n);
     *out = found.v;

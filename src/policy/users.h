@@ -28,8 +28,8 @@ const struct account *accounts_by_id(const struct accounts *a, uint32_t id);
 /* UID_MIN and UID_MAX of login.defs; 1000 and 60000 where it does not say. */
 void users_range(const char *login_defs, uint32_t *low, uint32_t *high);
 
-/* What `~` means: the home of each user with uid 0 or low to high, where it is a directory that this user owns and not
- * `/`. Sorted by path, each path once. Caller frees with homes_free(). */
+/* What `~` may mean: the home of each user with uid 0 or low to high that is not `/`, as written. Whether it is there and
+ * theirs base/load.c finds out. Sorted by path, then uid. Caller frees with homes_free(). */
 void homes_find(const struct accounts *users, uint32_t low, uint32_t high, struct home **out, size_t *n);
 void homes_sort(struct home *homes, size_t *n); /* sorts anew and drops what is there twice */
 void homes_free(struct home *homes, size_t n);

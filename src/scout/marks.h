@@ -13,8 +13,9 @@ struct node {
     struct file_id id;
     uint32_t uid, mode;
     uint64_t mount;
-    bool loose;     /* at or below a directory that a non-root user can write */
-    uint32_t entry; /* in the register, once guarded */
+    bool loose;          /* at or below a directory that a non-root user can write */
+    uint32_t entry;      /* in the register, once guarded */
+    const char *refused; /* why it was not even opened (fd is -1); NULL: it was */
 };
 
 struct marks {

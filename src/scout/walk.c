@@ -26,7 +26,7 @@ struct walk {
     char path[PATH_MAX]; /* of the node in hand */
     size_t len;
     int depth;
-    struct mounts mounts;
+    struct mounts *mounts;
 };
 
 static bool is_dir(const struct node *n)
@@ -57,9 +57,18 @@ static bool look_at(struct node *n, const struct node *parent)
     return true;
 }
 
+/* Why nothing at the path in hand can be guarded. */
+static const char *elsewhere(const struct walk *w)
+{
+    const char *type = mounts_refused(w->mounts, w->path, w->len), *why = type ? mounts_refusal(type) : NULL;
+    return why ? why : "it cannot be told what is mounted there";
+}
+
 /* Why this child, whose path is in hand, must not be taken in, or NULL. */
 static const char *objection(const struct walk *w, const struct node *child, const struct node *parent)
 {
+    if (child->refused)
+        return child->refused;
     if (S_ISLNK(child->mode))
         return "it is a symbolic link; name what it points to";
     if (parent->loose && child->mount != parent->mount)
@@ -68,14 +77,20 @@ static const char *objection(const struct walk *w, const struct node *child, con
         return "it belongs to another user than its directory, which a user can write";
     if (child->mount == parent->mount)
         return NULL;
-    const char *type = mounts_type_at(&w->mounts, w->path, w->len);
-    return type ? mounts_refusal(type) : NULL;
+    mounts_refresh(w->mounts); /* it may have come since */
+    return mounts_refused_device(w->mounts, child->id.major, child->id.minor) ? elsewhere(w) : NULL;
 }
 
-/* Opens `name` in `parent` without touching it. False if it is gone. */
-static bool open_child(const struct node *parent, const char *name, struct node *child)
+/* Opens `name`, whose path is in hand, in `parent` without touching it. False if it is gone. A mount of a kind that we keep
+ * away from is there, and not opened. */
+static bool open_child(const struct walk *w, const struct node *parent, const char *name, struct node *child)
 {
-    *child = (struct node){.fd = openat(parent->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+    *child = (struct node){.fd = -1, .mode = S_IFDIR};
+    if (mounts_refused(w->mounts, w->path, w->len)) {
+        child->refused = elsewhere(w);
+        return true;
+    }
+    child->fd = openat(parent->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     return child->fd >= 0 && look_at(child, parent);
 }
 
@@ -153,7 +168,7 @@ static void guard_child(struct walk *w, const struct node *dir, const char *name
     (void)ctx;
     CLEAN_NODE struct node child;
     /* Links, FIFOs, sockets and devices in a tree are not what it guards: no open of theirs is asked about. */
-    if (!open_child(dir, name, &child) || (!is_dir(&child) && !S_ISREG(child.mode)))
+    if (!open_child(w, dir, name, &child) || (!is_dir(&child) && !S_ISREG(child.mode)))
         return;
     const char *why = objection(w, &child, dir);
     if (why)
@@ -210,7 +225,7 @@ static bool last(const struct step *s)
 static void take(struct walk *w, const struct node *dir, const char *name, const struct step *s)
 {
     CLEAN_NODE struct node child;
-    if (!open_child(dir, name, &child))
+    if (!open_child(w, dir, name, &child))
         return;
     const char *why = objection(w, &child, dir);
     if (why && (s->literal || !S_ISLNK(child.mode))) {
@@ -236,7 +251,7 @@ static void take_any_depth(struct walk *w, const struct node *dir, const char *n
 {
     const struct step *s = ctx;
     CLEAN_NODE struct node child;
-    if (!open_child(dir, name, &child) || objection(w, &child, dir))
+    if (!open_child(w, dir, name, &child) || objection(w, &child, dir))
         return;
     if (last(s) && (is_dir(&child) || S_ISREG(child.mode)))
         guard(w, &child, NULL, name);
@@ -250,13 +265,17 @@ static void follow_literal(struct walk *w, struct node *n, const struct step *s)
 {
     CLEAN_NODE struct node child = {.fd = -1};
     size_t back;
-    bool exists = open_child(n, s->component, &child);
+    if (!enter(w, s->component, &back))
+        return;
+    bool exists = open_child(w, n, s->component, &child);
+    leave(w, back);
     /* A file is replaced by renaming another over its name, and one that is not there yet appears under it. But users
      * without a ~/.ssh need not pay for it with a question at each file of their home. */
     if (last(s) && (exists ? S_ISREG(child.mode) : !w->home))
         marks_neighbourhood(w->m, n, w->len ? w->path : "/");
-    if (!exists || !enter(w, s->component, &back))
+    if (!exists)
         return;
+    enter(w, s->component, &back);
     take(w, n, s->component, s);
     leave(w, back);
 }
@@ -281,33 +300,41 @@ static void follow(struct walk *w, struct node *n, struct rest rest)
     for_each_child(w, n, take_any_depth, &s);
 }
 
-static void walk_path(struct marks *m, const char *text, size_t literal)
+static void walk_path(struct marks *m, struct mounts *mounts, const char *text, size_t literal)
 {
-    struct walk w = {.m = m, .policy = m->is->policy, .watch = &m->is->policy->watches[m->watch], .home = literal > 0};
-    if (!mounts_read(&w.mounts)) {
-        marks_unguarded(m, text, "the table of mounts cannot be read");
-        return;
-    }
+    struct walk w = {.m = m,
+                     .policy = m->is->policy,
+                     .watch = &m->is->policy->watches[m->watch],
+                     .home = literal > 0,
+                     .mounts = mounts};
+    mounts_refresh(mounts);
     CLEAN_NODE struct node root = {.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (root.fd >= 0 && look_at(&root, NULL) && text[0] == '/')
         follow(&w, &root, (struct rest){.text = text + 1, .literal = literal ? literal - 1 : 0});
-    mounts_free(&w.mounts);
+}
+
+static void walk_homes(struct marks *m, struct mounts *mounts, const char *text)
+{
+    const struct policy *p = m->is->policy;
+    for (size_t h = 0; h < p->n_homes; h++) {
+        char path[PATH_MAX];
+        int n = snprintf(path, sizeof path, "%s%s", p->homes[h].path, text);
+        if (n > 0 && (size_t)n < sizeof path)
+            walk_path(m, mounts, path, strlen(p->homes[h].path));
+    }
 }
 
 void walk_watch(struct marks *m)
 {
-    const struct policy *p = m->is->policy;
-    const struct patterns *paths = &p->watches[m->watch].path;
+    const struct patterns *paths = &m->is->policy->watches[m->watch].path;
+    struct mounts *mounts = mounts_create(MOUNTS_TABLE);
     for (size_t i = 0; i < paths->n; i++) {
-        if (!paths->v[i].home) {
-            walk_path(m, paths->v[i].text, 0);
-            continue;
-        }
-        for (size_t h = 0; h < p->n_homes; h++) {
-            char text[PATH_MAX];
-            int n = snprintf(text, sizeof text, "%s%s", p->homes[h].path, paths->v[i].text);
-            if (n > 0 && (size_t)n < sizeof text)
-                walk_path(m, text, strlen(p->homes[h].path));
-        }
+        if (!mounts)
+            marks_unguarded(m, paths->v[i].text, "the table of mounts cannot be read");
+        else if (paths->v[i].home)
+            walk_homes(m, mounts, paths->v[i].text);
+        else
+            walk_path(m, mounts, paths->v[i].text, 0);
     }
+    mounts_free(mounts);
 }

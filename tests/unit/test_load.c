@@ -69,22 +69,55 @@ static void test_file_systems(void **state)
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         assert_int_equal(mounts_refusal(types[i].type) != NULL, types[i].refused);
 
-    struct mount v[] = {{(char *)"", (char *)"ext4"},
-                        {(char *)"/home", (char *)"xfs"},
-                        {(char *)"/home/a", (char *)"fuse.sshfs"},
-                        {(char *)"/home", (char *)"btrfs"}};
-    struct mounts m = {v, 4};
-    assert_string_equal(mounts_type_at(&m, "/etc", 4), "ext4");
-    assert_string_equal(mounts_type_at(&m, "/homes", 6), "ext4");
-    assert_string_equal(mounts_type_at(&m, "/home/b", 7), "btrfs");
-    assert_string_equal(mounts_type_at(&m, "/home/a/x", 9), "fuse.sshfs");
-    assert_string_equal(mounts_type_at(&m, "/home/a/x", 6), "btrfs");
-
     struct fixture x;
     fixture_open(&x);
     load(&x, "[watch w]\npath = /proc/sys /etc\ndefault = deny\n");
     fixture_expect_errors(&x, 1);
     assert_true(fixture_has(&x, 2, "path: `/proc/sys` is on proc, which cannot be guarded"));
+    load(&x, "[watch w]\npath = /etc\ndefault = deny\n[rule w/r]\naction = allow\nexe = /proc/1/exe /bin/sh\n");
+    fixture_expect_errors(&x, 0);
+    assert_true(fixture_has(&x, 6, "program `/proc/1/exe` is on proc, where no program is known"));
+    assert_int_equal(x.findings.n, 1);
+    fixture_close(&x);
+}
+
+/* ~ is a home only where it is its user's own directory. */
+static void test_homes(void **state)
+{
+    (void)state;
+    struct fixture x;
+    char path[160], passwd[1024];
+    if (geteuid() != 0)
+        skip();
+    fixture_open(&x);
+    static const struct {
+        const char *name;
+        uint32_t owner;
+    } made[] = {{"b", 1001}, {"a", 1000}, {"other", 0}};
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", x.dir, made[i].name);
+        assert_int_equal(mkdir(path, 0755), 0);
+        assert_int_equal(chown(path, made[i].owner, 0), 0);
+    }
+    fixture_file(&x, "file", "");
+    snprintf(path, sizeof path, "%s/link", x.dir);
+    assert_int_equal(symlink("b", path), 0);
+    snprintf(passwd, sizeof passwd,
+             "b:x:1001:0::%s/b:\na:x:1000:0::%s/a:\nagain:x:1000:0::%s/a/.:\ntwice:x:1000:0::%s//a/:\n"
+             "link:x:1001:0::%s/link:\nother:x:1002:0::%s/other:\nnone:x:1003:0::%s/none:\nslash:x:0:0::/:\n"
+             "file:x:0:0::%s/file:\nr:x:0:0::%s/other:\np:x:0:0::/proc/sys:\n",
+             x.dir, x.dir, x.dir, x.dir, x.dir, x.dir, x.dir, x.dir, x.dir);
+    fixture_file(&x, "passwd", passwd);
+    snprintf(path, sizeof path, "%s/passwd", x.dir);
+    x.sources.passwd = path;
+    load(&x, "[watch w]\npath = ~/.ssh\ndefault = deny\n");
+    fixture_expect_errors(&x, 0);
+    static const char *const expected[] = {"/a", "/b", "/other"};
+    assert_int_equal(x.policy->n_homes, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(x.policy->homes[i].path + strlen(x.dir), expected[i]);
+    assert_int_equal(x.policy->homes[1].uid, 1001);
+    assert_true(fixture_has(&x, 2, "the home /proc/sys of uid 0 is not guarded: it holds no files"));
     fixture_close(&x);
 }
 
@@ -161,10 +194,8 @@ static void test_lint(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_real_paths),
-        cmocka_unit_test(test_file_systems),
-        cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_lint),
+        cmocka_unit_test(test_real_paths), cmocka_unit_test(test_file_systems), cmocka_unit_test(test_homes),
+        cmocka_unit_test(test_sha256),     cmocka_unit_test(test_lint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

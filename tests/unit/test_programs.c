@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/lookup.h"
 #include "base/programs.h"
 
 /* Time passes when a test says so. */
@@ -34,6 +35,7 @@ struct house {
     char names[8][PATH_MAX];
     struct pattern patterns[8];
     struct policy policy;
+    struct lookup *lookup;
     struct programs *programs;
 };
 
@@ -81,7 +83,9 @@ static struct house *new_house(void)
     path_in(h, "link", path);
     assert_int_equal(symlink("other", path), 0);
     h->policy = (struct policy){.programs = h->patterns, .n_programs = N_PATTERNS};
-    h->programs = programs_create(&h->policy);
+    h->lookup = lookup_create();
+    assert_non_null(h->lookup);
+    h->programs = programs_create(&h->policy, h->lookup);
     assert_non_null(h->programs);
     return h;
 }
@@ -90,6 +94,7 @@ static void close_house(struct house *h)
 {
     char command[64];
     programs_free(h->programs);
+    lookup_free(h->lookup);
     snprintf(command, sizeof command, "rm -rf %s", h->dir);
     assert_int_equal(system(command), 0);
     free(h);
@@ -308,14 +313,34 @@ static void test_empty(void **state)
 {
     (void)state;
     const struct policy p = {.n_programs = 0};
-    struct programs *t = programs_create(&p);
+    struct lookup *names = lookup_create();
+    struct programs *t = programs_create(&p, names);
     struct program_set set, none = {0};
     assert_non_null(t);
-    programs_of(t, &(struct program){.id = {8, 1, 5, 5}, .links = 1}, told, "/usr/bin/x", &set);
+    assert_true(programs_of(t, &(struct program){.id = {8, 1, 5, 5}, .links = 1}, told, "/usr/bin/x", &set));
     assert_memory_equal(&set, &none, sizeof set);
     assert_false(programs_impostor(t, "/usr/bin/x", &set));
     programs_free(t);
     programs_free(NULL);
+    lookup_free(names);
+}
+
+/* On a file system where nothing is looked up, /proc for one, a program is unknown. */
+static void test_refused(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    struct statx st;
+    struct program_set set;
+    assert_int_equal(stat_identity(AT_FDCWD, "/proc/version", 0, &st), 0);
+    struct program p = {.id = file_id_of(&st), .links = 1};
+    for (int i = 0; i < 3; i++) {
+        assert_false(programs_of(h->programs, &p, told, "/proc/version", &set));
+        later_ns += i * NS_PER_S;
+    }
+    struct program ssh = program_at(h, "ssh");
+    assert_true(programs_of(h->programs, &ssh, told, "x", &set));
+    close_house(h);
 }
 
 int main(void)
@@ -323,7 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_inode), cmocka_unit_test(test_impostor),   cmocka_unit_test(test_deleted),
         cmocka_unit_test(test_replaced), cmocka_unit_test(test_appears),    cmocka_unit_test(test_many),
-        cmocka_unit_test(test_empty),    cmocka_unit_test(test_other_name),
+        cmocka_unit_test(test_empty),    cmocka_unit_test(test_other_name), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
