@@ -68,7 +68,7 @@ for _ in {1..5}; do
     "$T/tools/tool" -s 2 "$file" >"$T/load" &
     load=$!
     hung_mount "$T/home/u/bin" -o -u 1000
-    kill -USR1 "${SERVER[$T/home/u/bin]}"
+    hang "$T/home/u/bin"
     wait $load
     jq -e '.eperm + .ebusy + .other == 0 and .worst_us < 300000' "$T/load" >/dev/null || fail "$(cat "$T/load")"
     release_all

@@ -5,19 +5,20 @@
 #     hang DIR                   from now on it answers nothing; proved on somebody who looks
 #     release_all                ends them all, and with them who waits there
 HUNGFS=$BUILD/tests/hungfs
-declare -A SERVER=()
+declare -A SERVER=() SAID_AT=()
+MOUNTED=0
 
 hung_mount() {
     local dir=$1 said
     shift
     [ -c /dev/fuse ] || skip "there is no /dev/fuse"
-    said=$T/hungfs.${#SERVER[@]}
+    MOUNTED=$((MOUNTED + 1))
+    said=$T/hungfs.$MOUNTED
     "$HUNGFS" "$@" "$dir" "$BUILD/tests/hammer" >"$said" 2>&1 &
     SERVER[$dir]=$!
     SAID_AT[$dir]=$said
-    until_true 5 grep -q mounted "$said" || fail "no FUSE at $dir: $(cat "$said")"
+    until_true 5 grep -qs mounted "$said" || fail "no FUSE at $dir: $(cat "$said")"
 }
-declare -A SAID_AT=()
 
 # never_answers COMMAND...: who does this is still at it after a second. It is killed, and may stay until release_all.
 never_answers() {
