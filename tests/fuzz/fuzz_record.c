@@ -30,6 +30,8 @@ static void tame(struct record *r, size_t size)
     r->mode %= 3;
     r->reason %= REASON_COUNT;
     r->n_ancestors %= RECORD_ANCESTORS_MAX + 1;
+    r->watch = inside(r->watch, bytes);
+    r->rule = inside(r->rule, bytes);
     r->path = inside(r->path, bytes);
     r->exe = inside(r->exe, bytes);
     r->comm = inside(r->comm, bytes);
