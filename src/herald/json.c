@@ -136,9 +136,12 @@ static void put_device(json_t *o, const char *dev_key, const char *ino_key, uint
     put(o, ino_key, ino ? json_integer((json_int_t)ino) : NULL);
 }
 
+/* A name of the policy's: one that the parser would not have let pass is none. */
 static void put_name(const struct telling *t, json_t *o, const char *key, struct record_text name)
 {
-    put(o, key, name.len ? json_stringn(t->r->bytes + name.at, name.len) : NULL);
+    const char *text = t->r->bytes + name.at;
+    bool good = name.len > 0 && !memchr(text, '\0', name.len);
+    put(o, key, good ? json_stringn(text, name.len) : NULL);
 }
 
 static void put_watch(const struct telling *t, json_t *o)
