@@ -47,7 +47,7 @@ record_has '.kind == "reload" and .successful and .reason == null and .watches =
 assert_equal "$(metric 'fileward_marks{watch="w"}')" "$marks" "marks after a reload"
 metric_becomes fileward_policy_last_reload_successful 1
 assert_equal "$(decided w w/dash any allow allow)" 1 "what was counted before"
-until_true 5 household_is_complete || fail "after a reload: $(household)"
+until_true 5 household_is_complete || fail "after a reload: $SIGHT"
 
 # By the signal.
 policy < <(watch deny "")

@@ -22,7 +22,7 @@ take_over() {
 # expect_taken_over WHEN: by another family altogether, and nobody of the old one is left.
 expect_taken_over() {
     until_true 10 are_gone "${OLD[@]}" || fail "$1: left behind: $(ps -o pid,stat,comm -p "$(join , "${OLD[@]}")")"
-    until_true 10 household_is_complete || fail "$1: $(household)"
+    until_true 10 household_is_complete || fail "$1: $SIGHT"
     verdicts_are_given "$1"
 }
 remember_family() {
@@ -62,7 +62,7 @@ for ((i = 0; i < ${UPGRADES:-3}; i++)); do
     wait_for_end 5
     assert_equal "$STATUS" 0 "exit status of a keeper that leaves"
     take_over
-    until_true 10 household_is_complete || fail "upgrade: $(household)"
+    until_true 10 household_is_complete || fail "upgrade: $SIGHT"
 done
 end_load
 check_load upgrades

@@ -50,7 +50,7 @@ exercise() {
     end_load
     check_load "$1"
     mv "$LOG" "$LOG.1"
-    kill -HUP "$DAEMON"
+    kill -USR1 "$DAEMON"
     until_true 5 log_is_new || fail "$1: the log was not opened again"
     verdicts_are_given "$1, after the log was rotated"
     limited "$T/bad" -n 1 "$T/guarded/fresh" >"$T/said"
