@@ -1,5 +1,6 @@
 /* The whole way from files to a policy. Input: the main file, then after a line "---" one of policy.d, then after
  * another one a temporary one. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +28,10 @@ static void clean(void)
 static void prepare(void)
 {
     static const char *const subs[] = {"", "/policy.d", "/run"};
-    if (dir[sizeof dir - 2] != 'X')
+    static bool prepared; /* the name alone does not tell: mkdtemp() may choose an X too */
+    if (prepared)
         return;
+    prepared = true;
     if (!mkdtemp(dir))
         abort();
     atexit(clean);
