@@ -385,6 +385,22 @@ static void serve(struct judge *j)
 /* What dropped watches guarded has marks of others, or none: their groups can end. */
 static void let_go(struct judge *j)
 {
+    int kept = 0;
+    /* Who still waits there is answered: were he left to the end of the group, the kernel would let him through. */
+    for (int i = 0; i < j->n_deferred; i++) {
+        if (is_dropped(j, j->deferred[i].gate))
+            release(j, &j->deferred[i]);
+        else
+            j->deferred[kept++] = j->deferred[i];
+    }
+    j->n_deferred = kept;
+    for (int gate = j->is.policy->n_watches; j->serving && gate < j->n_gates; gate++) {
+        unsigned refused;
+        int n;
+        while ((n = gate_read(j->is.gates, gate, j->is.board, j->batch, &refused)) > 0)
+            for (int i = 0; i < n; i++)
+                release(j, &j->batch[i]);
+    }
     for (; j->n_gates > j->is.policy->n_watches; j->n_gates--) {
         int fd = j->is.gates[j->n_gates - 1].fd;
         loop_remove(&j->loop, fd);

@@ -405,7 +405,7 @@ static void while_marking(struct change *c, int64_t now)
 static bool dropped_are_dry(const struct family *f)
 {
     int n = f->policy->n_watches;
-    if (groups_unread(&f->gates[n], f->n_gates - n) > 0 || atomic_load(&f->board->busy))
+    if (groups_unread(&f->gates[n], f->n_gates - n) > 0)
         return false;
     for (int i = 0; i < HELD_MAX; i++)
         if (atomic_load(&f->board->held[i].fd) >= 0 && atomic_load(&f->board->held[i].gate) >= n)
@@ -503,13 +503,18 @@ static int complain_about_user(const struct settings *s)
     return EXIT_POLICY;
 }
 
+static bool is_usual(const char *main_file)
+{
+    return !main_file || strcmp(main_file, "/etc/fileward/fileward.ini") == 0;
+}
+
 int change_prepare(struct change *c)
 {
     struct estate *e = &c->estate;
     e->files.lock = e->files.http = -1;
     struct generation *before = c->serving = free_slot(c), *first = c->coming = free_slot(c);
     family_prepare(&before->family, e, NULL);
-    if (!c->main_file && files_take_usual_gate(&e->files) < 0)
+    if (is_usual(c->main_file) && files_take_usual_gate(&e->files) < 0)
         return EXIT_FAILED;
     int rc = read_first(c, &before->family, first);
     if (rc)
@@ -544,16 +549,17 @@ bool change_begin(struct change *c)
 
 /* --- the end ---------------------------------------------------------------------------------------------------- */
 
-static void end_family(struct family *f, int patience_ms)
+/* `serves`: its judge is the one that reads. What that one held is answered by on_timeout, however it ended, and not let
+ * through when the groups close; of judges that wait, the numbers are those of another. */
+static void end_family(struct family *f, bool serves, int patience_ms)
 {
     static const enum seat order[] = {SEAT_READER, SEAT_SPARE, SEAT_JUDGE, SEAT_SCOUT};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         family_dismiss(f, order[i]);
-        if (family_reap(f, order[i], order[i] == SEAT_READER ? 0 : patience_ms, NULL))
-            continue;
-        family_kill(f, order[i]);
-        if (order[i] == SEAT_JUDGE)
-            rescue_sweep(f); /* what it held is answered by on_timeout, not let through when the groups close */
+        if (!family_reap(f, order[i], order[i] == SEAT_READER ? 0 : patience_ms, NULL))
+            family_kill(f, order[i]);
+        if (order[i] == SEAT_JUDGE && serves)
+            rescue_sweep(f);
     }
 }
 
@@ -576,7 +582,7 @@ void change_end(struct change *c)
         int half = f->policy ? f->policy->settings.timeout_ms / 2 : STOP_MS;
         if (f->board)
             atomic_store(&f->board->state, BOARD_STOPPING);
-        end_family(f, half < STOP_MS / 3 ? half : STOP_MS / 3);
+        end_family(f, all[i] == c->serving, half < STOP_MS / 3 ? half : STOP_MS / 3);
     }
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (int g = 0; all[i] && g < all[i]->family.n_gates; g++)

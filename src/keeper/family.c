@@ -318,6 +318,16 @@ void family_seat(struct family *f, enum seat seat, pid_t pid, int control)
     write_on_board(f, seat);
 }
 
+/* A child waits until it stands on the board: before, the judge takes it for a stranger. False if the keeper is gone. */
+static bool may_begin(int control)
+{
+    struct pollfd p = {.fd = control, .events = POLLIN};
+    char word;
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        ;
+    return recv(control, &word, 1, 0) == 1;
+}
+
 bool family_fork(struct family *f, enum seat seat)
 {
     CLEAN_FD int ours = -1;
@@ -331,10 +341,13 @@ bool family_fork(struct family *f, enum seat seat)
     if (pid < 0)
         return false;
     if (pid == 0) {
-        be(f, seat, theirs);
+        close(STEAL_FD(ours));
+        if (may_begin(theirs))
+            be(f, seat, theirs);
         _exit(EXIT_SUCCESS);
     }
     family_seat(f, seat, pid, STEAL_FD(ours));
+    family_say(f, seat, 's');
     return true;
 }
 

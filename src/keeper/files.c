@@ -122,7 +122,13 @@ int files_take_gate(const struct policy *p, struct files *f)
             return -1;
     }
     f->ledger = openat(dir, "ledger", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return f->ledger < 0 ? failed("cannot make the ledger beside", s->socket) : 0;
+    struct stat st;
+    if (f->ledger < 0 || fstat(f->ledger, &st) < 0)
+        return failed("cannot make the ledger beside", s->socket);
+    if (S_ISREG(st.st_mode) && st.st_uid == 0 && st.st_nlink == 1 && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+        return 0;
+    fprintf(stderr, "fileward: `ledger` beside %s is not a file of root's alone: remove it\n", s->socket);
+    return -1;
 }
 
 static int open_socket(const struct settings *s, struct files *f)

@@ -233,7 +233,7 @@ static void on_tick(void *ctx)
     change_tick(&k->change, now);
     look_after_children(k); /* two that end together send one signal */
     feed_watchdog(k, now);
-    if (k->leaving && k->change.announced && k->change.phase == PHASE_QUIET)
+    if (k->leaving && k->change.announced && k->change.phase == PHASE_QUIET && f && f->seat[SEAT_JUDGE].pid)
         end_with(k, "the keeper left (SIGUSR2); its judge guards until the next one comes");
     k->loop.stop |= k->change.failed;
     k->loop.deadline = change_deadline(&k->change, now);
@@ -310,7 +310,7 @@ static int run(struct keeper *k)
         fprintf(stderr, "fileward: not started: cannot fork: %s\n", strerror(errno));
     else
         loop_run(&k->loop);
-    if (k->leaving)
+    if (k->leaving && !c->failed)
         return 0;
     notify_send(c->notify_fd, "STOPPING=1");
     if (c->failed && c->inherited && !serving(k))

@@ -88,7 +88,7 @@ static bool write_files(int dir, const struct policy *p, const char *contents)
         if (!write_file(i == 0 ? dir : neighbour, name, contents, p->file_sizes[i]))
             return false;
     }
-    return true;
+    return fsync(neighbour) == 0;
 }
 
 /* The new copy stands in the old one's place in one step. */
@@ -117,7 +117,8 @@ bool last_good_save(const struct policy *p, const char *contents)
     if (!make_directory(home, fresh))
         return false;
     CLEAN_FD int dir = open_directory(home, fresh);
-    bool done = dir >= 0 && write_files(dir, p, contents) && fsync(dir) == 0 && exchange(home, fresh, name);
+    bool done =
+        dir >= 0 && write_files(dir, p, contents) && fsync(dir) == 0 && exchange(home, fresh, name) && fsync(home) == 0;
     int why = errno;
     remove_copy(home, fresh);
     errno = why;

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/load.h"
 #include "base/own.h"
 #include "base/sandbox.h"
@@ -107,8 +109,16 @@ bool reading_begin(struct reading *r, struct family *f, const char *main_file, b
     void *arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (arena == MAP_FAILED)
         return false;
+    int go[2]; /* the reader waits until it stands on the board: before, the judge takes it for a stranger */
+    if (pipe2(go, O_CLOEXEC) < 0) {
+        munmap(arena, ARENA_BYTES);
+        return false;
+    }
     pid_t pid = fork();
     if (pid == 0) {
+        char word;
+        close(go[1]);
+        (void)!read(go[0], &word, 1); /* ends when the keeper lets go of the other end */
         prctl(PR_SET_NAME, "fileward-reader");
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (sandbox_drop_to_reading() < 0)
@@ -116,13 +126,16 @@ bool reading_begin(struct reading *r, struct family *f, const char *main_file, b
         read_policy(arena, main_file, fall_back);
         _exit(EXIT_SUCCESS);
     }
+    close(go[0]);
     if (pid < 0) {
+        close(go[1]);
         munmap(arena, ARENA_BYTES);
         return false;
     }
     /* Nobody forked from here on has a hand in it while it is written. */
     madvise(arena, ARENA_BYTES, MADV_DONTFORK);
     family_seat(f, SEAT_READER, pid, -1);
+    close(go[1]);
     *r = (struct reading){.result = arena, .memory_fd = STEAL_FD(fd)};
     return true;
 }
@@ -133,9 +146,15 @@ void reading_finish(struct reading *r)
      * writable mapping is left. */
     void *at = r->result;
     munmap(at, ARENA_BYTES);
-    fcntl(r->memory_fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+    int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL, rc = -1;
+    for (int tries = 0; tries < 20 && (rc = fcntl(r->memory_fd, F_ADD_SEALS, seals)) < 0; tries++)
+        nanosleep(&(struct timespec){.tv_nsec = NS_PER_MS}, NULL); /* somebody looks at the reader's memory */
     void *again = mmap(at, ARENA_BYTES, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, r->memory_fd, 0);
     r->result = again == at ? again : NULL;
+    if (r->result && rc < 0) { /* what can still be written is not what was checked */
+        munmap(again, ARENA_BYTES);
+        r->result = NULL;
+    }
 }
 
 void reading_release(struct reading *r)

@@ -125,17 +125,16 @@ static void review(void *ctx, int number, uint32_t entry)
     struct marks *m = ctx;
     const struct policy *p = m->is->policy;
     const struct watch *w = &p->watches[m->watch];
-    struct board_watch *b = &m->is->board->watch[m->watch];
     int ours = m->is->gates[m->watch].number;
     char place[PATH_MAX];
     if (number == ours + REGISTER_NEIGHBOURHOOD) {
-        atomic_fetch_add(&b->neighbourhoods, 1);
-        atomic_fetch_add(&b->marks, 1);
+        m->neighbours++;
+        m->seen++;
     }
     if (number != ours)
         return;
     marks_beat(m);
-    atomic_fetch_add(&b->marks, 1);
+    m->seen++;
     if (reg_place(m->is->reg, entry, place, sizeof place) > 0)
         reg_set_outside(m->is->reg, entry,
                         !patterns_cover(p, &w->path, place) || patterns_cover(p, &w->exclude, place));
@@ -145,7 +144,9 @@ void marks_review(struct marks *m)
 {
     struct board_watch *b = &m->is->board->watch[m->watch];
     atomic_store(&b->unguarded, 0);
-    atomic_store(&b->marks, 0);
-    atomic_store(&b->neighbourhoods, 0);
+    m->seen = m->neighbours = 0;
     reg_for_each(m->is->reg, review, m);
+    /* In one step: a judge that reads 0 takes everything that it is asked about for guarded. */
+    atomic_store(&b->marks, m->seen);
+    atomic_store(&b->neighbourhoods, m->neighbours);
 }

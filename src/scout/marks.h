@@ -25,9 +25,11 @@ struct marks {
         uint32_t uid;
         uint32_t n;
         bool used;
-    } users[256];    /* inodes marked in directories that users can write */
-    uint64_t told;   /* unguarded records so far */
-    int64_t beat_ns; /* when the keeper last heard of us */
+    } users[256];        /* inodes marked in directories that users can write */
+    uint64_t told;       /* unguarded records so far */
+    uint64_t seen;       /* by marks_review() */
+    uint32_t neighbours; /* ... */
+    int64_t beat_ns;     /* when the keeper last heard of us */
 };
 
 /* Guards a directory (with what is opened in it) or a file. False if it could not be marked (recorded). `path` is its
