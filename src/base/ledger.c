@@ -1,5 +1,7 @@
 #include "base/ledger.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,7 +14,11 @@ static const char magic[8] = {'f', 'i', 'l', 'e', 'w', 'a', 'r', 'd'};
 struct ledger *ledger_map(int fd)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0 || (st.st_size < (off_t)sizeof(struct ledger) && ftruncate(fd, sizeof(struct ledger)) < 0))
+    if (fstat(fd, &st) < 0)
+        return NULL;
+    /* Its room must be there: without, a write to the mapping would be the end of us (SIGBUS). */
+    errno = posix_fallocate(fd, 0, sizeof(struct ledger));
+    if (errno)
         return NULL;
     void *l = mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     return l == MAP_FAILED ? NULL : l;

@@ -28,6 +28,7 @@ struct judge {
     struct object_finder finder;
     struct loop loop;
     bool serving;
+    bool locked;                   /* LOCK_JUDGE is ours */
     bool orphan;                   /* the keeper is gone */
     int n_gates;                   /* of the watches, and of dropped ones behind them */
     int end_fd;                    /* readable when we are told to leave */

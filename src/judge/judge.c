@@ -225,6 +225,14 @@ static void release(struct judge *j, const struct question *q)
     j->source[q->gate].released++;
 }
 
+/* Whom `stop` and a later keeper find; guarding does not depend on it. A judge before us that was killed, and is still
+ * inside the kernel, holds it until it has ended: try again. */
+static void take_lock(struct judge *j)
+{
+    if (j->serving && !j->locked)
+        j->locked = lock_take(j->is.lock_fd, LOCK_JUDGE);
+}
+
 static void plan(struct judge *j)
 {
     j->loop.deadline = telling_due(j);
@@ -233,8 +241,8 @@ static void plan(struct judge *j)
         return;
     }
     /* The keeper said that somebody guards; now it is for us to say. */
-    int64_t alive = clock_now() + NS_PER_S;
-    if (j->orphan && (!j->loop.deadline || alive < j->loop.deadline))
+    int64_t alive = clock_now() + (j->locked ? NS_PER_S : NS_PER_S / 10);
+    if ((j->orphan || !j->locked) && (!j->loop.deadline || alive < j->loop.deadline))
         j->loop.deadline = alive;
 }
 
@@ -242,6 +250,7 @@ static void on_deadline(void *ctx)
 {
     struct judge *j = ctx;
     telling_flush(j, false);
+    take_lock(j);
     if (j->orphan)
         ledger_alive(j->is.ledger);
     if (!j->serving) /* so that a spare that is stuck is known before it is needed */
@@ -375,8 +384,8 @@ static void serve(struct judge *j)
     if (j->serving)
         return;
     j->serving = true;
+    take_lock(j);
     plan(j);
-    lock_take(j->is.lock_fd, LOCK_JUDGE); /* whom a later keeper would find; guarding does not depend on it */
     for (int i = 0; i < j->n_gates; i++)
         if (loop_add(&j->loop, j->is.gates[i].fd, EPOLLIN, on_questions, &j->source[i]) < 0)
             _exit(EXIT_FAILURE); /* the keeper sees it and rescues */

@@ -58,8 +58,10 @@ static void empty_directory(int dir)
 static void remove_copy(int home, const char *name)
 {
     CLEAN_FD int dir = open_directory(home, name);
-    if (dir < 0)
+    if (dir < 0) {
+        unlinkat(home, name, 0); /* a link or a file that somebody put there is in the way, and not followed */
         return;
+    }
     CLEAN_FD int neighbour = open_directory(dir, "policy.d");
     if (neighbour >= 0)
         empty_directory(neighbour);
