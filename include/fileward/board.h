@@ -61,6 +61,7 @@ struct board {
     _Atomic uint64_t rescues;
     _Atomic uint64_t restarts[ROLE_COUNT];
     _Atomic uint64_t reloads;       /* attempts that have ended, well or not */
+    _Atomic uint32_t changing;      /* a reload is under way: the outcome that stands here is that of an earlier one */
     _Atomic uint32_t reload_failed; /* the last one, or the start, was refused its policy */
     _Atomic int64_t loaded_ns;      /* CLOCK_REALTIME: when the policy in force was loaded, or the last was refused */
     char reload_text[RELOAD_TEXT_MAX]; /* what was said of the last one; written before `reloads` grows */

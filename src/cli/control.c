@@ -52,6 +52,7 @@ static int signal_holder(int gate, enum lock_byte byte, int signal)
 }
 
 struct outcome {
+    bool under_way; /* another is still to come */
     json_int_t attempts;
     bool successful;
     char text[8192];
@@ -67,6 +68,7 @@ static bool ask_outcome(const char *socket, struct outcome *out)
     json_t *o = reply.status == 200 ? json_loadb(body, reply.len, 0, NULL) : NULL;
     const char *text = json_string_value(json_object_get(o, "text"));
     out->attempts = json_integer_value(json_object_get(o, "attempts"));
+    out->under_way = json_is_true(json_object_get(o, "under_way"));
     out->successful = json_is_true(json_object_get(o, "successful"));
     snprintf(out->text, sizeof out->text, "%s", text ? text : "");
     json_decref(o);
@@ -93,7 +95,7 @@ static int reload(const char *socket)
             fprintf(stderr, "fileward: the daemon ended meanwhile\n");
             return EXIT_FAILED;
         }
-        if (!ask_outcome(socket, &now) || (answered && now.attempts == before.attempts))
+        if (!ask_outcome(socket, &now) || now.under_way || (answered && now.attempts == before.attempts))
             continue;
         fputs(now.text, now.successful ? stdout : stderr);
         if (now.successful)

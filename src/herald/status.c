@@ -151,6 +151,6 @@ char *reload_json(const struct state *s)
 {
     const struct board *b = s->board;
     uint64_t attempts = atomic_load(&b->reloads);
-    return line_of(json_pack("{s:o, s:b, s:s}", "attempts", number(attempts), "successful",
-                             !atomic_load(&b->reload_failed), "text", b->reload_text));
+    return line_of(json_pack("{s:b, s:o, s:b, s:s}", "under_way", atomic_load(&b->changing) != 0, "attempts",
+                             number(attempts), "successful", !atomic_load(&b->reload_failed), "text", b->reload_text));
 }

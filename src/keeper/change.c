@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -240,6 +239,7 @@ static void carry_head(const struct board *from, struct board *to)
     atomic_store(&to->state, atomic_load(&from->state));
     atomic_store(&to->reloads, atomic_load(&from->reloads));
     atomic_store(&to->loaded_ns, atomic_load(&from->loaded_ns));
+    atomic_store(&to->changing, 1);
     expect_neighbours(to);
 }
 
@@ -449,6 +449,8 @@ void change_tick(struct change *c, int64_t now)
     }
     if (c->announced || c->inherited)
         ledger_alive(c->estate.ledger);
+    if (c->serving && c->serving->family.board)
+        atomic_store(&c->serving->family.board->changing, c->phase != PHASE_QUIET);
 }
 
 int64_t change_deadline(const struct change *c, int64_t now)

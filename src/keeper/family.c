@@ -138,9 +138,11 @@ static void be_judge(struct family *f, int control)
     /* Of the other rings and the register only the descriptors: should the keeper die, the next one takes them from us. */
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_SCOUT]);
-    int keep[GATES_MAX + 2 * ROLE_COUNT + 16] = {0,        1, 2, control, e->alive[1], e->files.lock, e->files.null,
-                                                 e->reg_fd};
-    size_t n = 8;
+    const int plain[] = {0, 1, 2, control, e->alive[1], e->files.lock, e->files.null, e->reg_fd};
+    int keep[GATES_MAX + 2 * ROLE_COUNT + sizeof plain / sizeof *plain];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        keep[n++] = plain[i];
     for (int i = 0; i < ROLE_COUNT; i++) {
         if (!e->rings[i].m)
             continue;
@@ -165,18 +167,38 @@ static void be_judge(struct family *f, int control)
     judge_run(j);
 }
 
+/* Whoever holds groups that nobody answers turns opens into hangs. A scout at work does not look at the pipe, and may
+ * itself wait for an answer, or be stopped: so the kernel ends it when the last writer has gone. On an open file of its
+ * own, since the signal belongs to that. Returns it; the given one is closed. */
+static int die_when_alone(int pipe_fd)
+{
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", pipe_fd);
+    int fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct pollfd p = {.fd = fd};
+    if (fd < 0 || fcntl(fd, F_SETOWN, getpid()) < 0 || fcntl(fd, F_SETSIG, SIGKILL) < 0 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0 || poll(&p, 1, 0) < 0 || p.revents)
+        _exit(EXIT_FAILURE);
+    close(pipe_fd);
+    return fd;
+}
+
 static void be_scout(struct family *f, int control)
 {
     struct estate *e = f->estate;
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_JUDGE]);
     int end = loop_end_fd();
-    int keep[WATCHES_MAX + 16] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd};
-    size_t n = 8;
+    const int plain[] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd};
+    int keep[WATCHES_MAX + sizeof plain / sizeof *plain];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        keep[n++] = plain[i];
     for (int i = 0; i < f->policy->n_watches; i++)
         keep[n++] = f->gates[i].fd;
     keep_only_these(keep, n);
     ledger_close(e->ledger);
+    int alive = die_when_alone(e->alive[0]);
     setpriority(PRIO_PROCESS, 0, 0);
     confine(f, ROLE_SCOUT);
     scout_run(&(struct scout_setup){.policy = f->policy,
@@ -184,7 +206,7 @@ static void be_scout(struct family *f, int control)
                                     .board = f->board,
                                     .reg = e->reg,
                                     .ring = &e->rings[ROLE_SCOUT],
-                                    .alive_fd = e->alive[0],
+                                    .alive_fd = alive,
                                     .end_fd = end,
                                     .control_fd = control});
 }

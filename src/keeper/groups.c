@@ -146,17 +146,27 @@ unsigned groups_unread(const struct gate *gates, int n)
     return unread;
 }
 
-unsigned groups_drain(const struct gate *gate, enum answer fallback)
+/* Whom a judge never refuses: the family, whose numbers are theirs as long as they sit, and process 1. */
+static bool is_let_through(const struct family *f, int32_t tid)
+{
+    for (int i = 0; i < SEAT_COUNT; i++)
+        if (f->seat[i].pid == tid)
+            return true;
+    return tid == 1;
+}
+
+unsigned groups_drain(const struct family *f, int gate)
 {
     enum { MOST = 4096 }; /* at a time: the keeper has more to look after */
+    const struct gate *g = &f->gates[gate];
     struct fanotify_event_metadata events[16];
     unsigned n = 0;
-    for (ssize_t len; n < MOST && (len = read(gate->fd, events, sizeof events)) > 0;) {
+    for (ssize_t len; n < MOST && (len = read(g->fd, events, sizeof events)) > 0;) {
         const struct fanotify_event_metadata *e = events;
         for (; FAN_EVENT_OK(e, len); e = FAN_EVENT_NEXT(e, len)) {
             if (e->fd < 0)
                 continue;
-            answer_write(gate, e->fd, fallback);
+            answer_write(g, e->fd, is_let_through(f, e->pid) ? ANSWER_ALLOW : answer_fallback(g));
             close(e->fd);
             n++;
         }

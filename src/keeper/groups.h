@@ -19,7 +19,8 @@ void groups_unmark(const struct gate *gate);
 /* Questions that nobody has read yet. */
 unsigned groups_unread(const struct gate *gates, int n);
 
-/* Reads what waits and answers it with the fallback: for when no judge can be had. Returns how many. */
-unsigned groups_drain(const struct gate *gate, enum answer fallback);
+/* Reads what waits at a gate of the family and answers it with the fallback, but lets the family and process 1 through:
+ * for when no judge can be had. Returns how many. */
+unsigned groups_drain(const struct family *f, int gate);
 
 #endif

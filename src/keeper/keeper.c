@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,17 +11,14 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/loop.h"
 #include "base/notify.h"
-#include "base/process.h"
 #include "base/sandbox.h"
 #include "keeper/change.h"
-#include "keeper/groups.h"
 #include "keeper/rescue.h"
 #include "keeper/say.h"
 
@@ -179,8 +175,7 @@ static void on_signal(void *ctx, int fd, uint32_t events)
         look_after_children(k);
         break;
     case SIGHUP:
-        if (k->change.announced)
-            change_ask(&k->change);
+        change_ask(&k->change);
         break;
     case SIGUSR1:
         if (serving(k))
@@ -193,7 +188,7 @@ static void on_signal(void *ctx, int fd, uint32_t events)
         k->leaving = false;
         end_with(k, s.ssi_signo == SIGINT ? "interrupted from the terminal" : "told to stop (SIGTERM)");
     }
-    k->loop.deadline = k->leaving ? clock_now() : change_deadline(&k->change, clock_now());
+    k->loop.deadline = clock_now(); /* look at once; signals that follow each other closely do not put off the look */
 }
 
 /* The service manager hears of us only while verdicts are being given. */

@@ -6,8 +6,6 @@
 #include "keeper/groups.h"
 #include "keeper/say.h"
 
-enum { NUMBERS = 4096 /* a judge's RLIMIT_NOFILE: base/sandbox.c */ };
-
 static unsigned held(const struct board *b)
 {
     unsigned n = 0;
@@ -60,7 +58,7 @@ uint64_t rescue_sweep(struct family *f)
             by_gate[gate]++;
     }
     for (int g = 0; g < f->n_gates; g++) {
-        for (int fd = 0; fd < NUMBERS; fd++)
+        for (int fd = 0; fd < FILES_MAX; fd++)
             by_gate[g] += release(f, g, fd);
         released += by_gate[g];
         count(f, g, by_gate[g]);
@@ -111,5 +109,5 @@ void rescue_replace_judge(struct rescue *r, struct family *f, const char *why)
 void rescue_stand_in(struct family *f)
 {
     for (int g = 0; g < f->n_gates; g++)
-        count(f, g, groups_drain(&f->gates[g], answer_fallback(&f->gates[g])));
+        count(f, g, groups_drain(f, g));
 }
