@@ -21,16 +21,19 @@ bool rescue_is_due(struct rescue *r, struct family *f, int64_t now)
     if (waiting == 0 && atomic_load(&b->busy))
         waiting = 1; /* between the kernel's queue and the board */
     uint64_t beat = atomic_load_explicit(&b->beat, memory_order_acquire);
+    bool moved = beat != r->beat;
     /* Since when something has waited without the judge moving, as far as these looks can tell: never too early. */
     if (waiting == 0)
         r->waiting_since = 0;
-    else if (beat != r->beat || !r->waiting_since)
+    else if (moved || !r->waiting_since)
         r->waiting_since = now;
     r->beat = beat;
     atomic_store(&b->pending, waiting);
     atomic_store(&b->keeper_tick_ns, (uint64_t)now);
     bool due = r->waiting_since && now - r->waiting_since >= f->policy->settings.timeout_ms * NS_PER_MS / 2;
-    atomic_store(&b->judge_stalled, due);
+    /* One that was only just put in the stuck one's place has shown nothing yet. */
+    if (due || moved || waiting == 0)
+        atomic_store(&b->judge_stalled, due);
     return due;
 }
 
