@@ -371,7 +371,8 @@ static void run_loop(struct judge *j)
     while (!j->loop.stop || j->n_deferred > 0) {
         /* After a rest and before new answers: each of those wakes all who wait, and who was just woken does not sleep. */
         bool stuck = j->n_deferred > 0 && !ask_again(j);
-        bool look = j->n_deferred > 0 || pace_look_again(&j->pace, clock_now());
+        /* Nor when told to leave: with the last of them answered nothing would wake us. */
+        bool look = j->loop.stop || j->n_deferred > 0 || pace_look_again(&j->pace, clock_now());
         loop_once(&j->loop, look ? 0 : -1);
         idle_rounds = stuck ? give_way(idle_rounds) : 0;
         if (j->n_deferred > 0)

@@ -32,6 +32,10 @@ for ((i = 1; i <= ${RELOADS:-12}; i++)); do
 done
 end_load
 check_load reloads
+# Each judge left when it was told to. One that does not is ended after half the timeout, and everybody waits for that.
+for who in good bad; do
+    [ "$(load $who worst_us)" -lt 450000 ] || fail "'$who' waited for a judge that did not leave: $(cat "$T/load/$who".*)"
+done
 assert_equal "$(load good ebusy)" 0 "allowed opens released without a decision"
 tell_load "figures: $((i - 1)) reloads:"
 metric_becomes fileward_rescues_total 0
