@@ -69,11 +69,11 @@ uint64_t rescue_sweep(struct family *f)
     return released;
 }
 
-/* Ten within two seconds: whatever kills them will kill the next one too. */
+/* Ten within half a second: whatever kills them will kill the next one too. Those that hang take longer. */
 static bool die_too_fast(struct rescue *r, int64_t now)
 {
     int64_t *oldest = &r->died[r->deaths++ % RESCUE_DEATHS];
-    bool fast = *oldest && now - *oldest < 2 * NS_PER_S;
+    bool fast = *oldest && now - *oldest < NS_PER_S / 2;
     if (*oldest && now - r->died[(r->deaths + RESCUE_DEATHS - 2) % RESCUE_DEATHS] > 30 * NS_PER_S)
         r->pause_ns = 0;
     *oldest = now;
