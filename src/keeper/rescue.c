@@ -69,11 +69,14 @@ uint64_t rescue_sweep(struct family *f)
     return released;
 }
 
-/* Ten within half a second: whatever kills them will kill the next one too. Those that hang take longer. */
-static bool die_too_fast(struct rescue *r, int64_t now)
+/* Ten faster than judges could hang one after the other, which takes half the timeout each: whatever kills them will kill
+ * the next one too. */
+static bool die_too_fast(struct rescue *r, int64_t timeout_ns, int64_t now)
 {
+    const int64_t most = 3 * NS_PER_S / 4, hanging = RESCUE_DEATHS * timeout_ns / 2;
+    const int64_t fast_ns = 3 * hanging / 4 < most ? 3 * hanging / 4 : most;
     int64_t *oldest = &r->died[r->deaths++ % RESCUE_DEATHS];
-    bool fast = *oldest && now - *oldest < NS_PER_S / 2;
+    bool fast = *oldest && now - *oldest < fast_ns;
     if (*oldest && now - r->died[(r->deaths + RESCUE_DEATHS - 2) % RESCUE_DEATHS] > 30 * NS_PER_S)
         r->pause_ns = 0;
     *oldest = now;
@@ -92,7 +95,7 @@ void rescue_replace_judge(struct rescue *r, struct family *f, const char *why)
     atomic_store(&f->board->busy, 0);
     atomic_fetch_add(&f->board->rescues, 1);
     atomic_fetch_add(&f->board->restarts[ROLE_JUDGE], 1);
-    if (die_too_fast(r, now)) {
+    if (die_too_fast(r, f->policy->settings.timeout_ms * NS_PER_MS, now)) {
         r->pause_ns = r->pause_ns ? r->pause_ns * 2 : NS_PER_S;
         if (r->pause_ns > 16 * NS_PER_S)
             r->pause_ns = 16 * NS_PER_S;

@@ -15,7 +15,8 @@ assert_equal "$(load good eperm)" 0 "allowed opens refused as if by the policy"
 [ "$(load good worst_us)" -le "$BOUND_US" ] || fail "waited too long: $(cat "$T/load/good".*)"
 [ "$(load bad worst_us)" -le "$BOUND_US" ] || fail "waited too long: $(cat "$T/load/bad".*)"
 tell_load "judges crash for 4 s:"
-[ "$(metric fileward_rescues_total)" -lt 60 ] || fail "$(metric fileward_rescues_total) judges in 4 s"
+# Without a pause it is some 250: a judge each 16 ms, as fast as one can be killed.
+[ "$(metric fileward_rescues_total)" -lt 150 ] || fail "$(metric fileward_rescues_total) judges in 4 s"
 record_has '.kind == "timeout" and .count > 0'
 until_true 40 household_is_complete || fail "the household is not complete again"
 verdicts_given() { "$T/good" -n 1 "$T/guarded/allowed" | jq -e '.ok == 1' >/dev/null; }
