@@ -85,9 +85,18 @@ static const int common_calls[] = {CALL(read),
 
 /* Reads questions, looks at /proc, answers. It reads every secret that it judges, so it has no way to say it to anyone:
  * no socket, no new process, no file for writing, no mark. */
-static const int judge_calls[] = {
-    CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx), CALL(pidfd_open),
-    CALL(fstatfs),       CALL(lseek),   CALL(getppid),    CALL(poll),     -1};
+static const int judge_calls[] = {CALL(epoll_create1),
+                                  CALL(pread64),
+                                  CALL(readlinkat),
+                                  CALL(readlink),
+                                  CALL(statx),
+                                  CALL(pidfd_open),
+                                  CALL(fstatfs),
+                                  CALL(lseek),
+                                  CALL(getppid),
+                                  CALL(poll),
+                                  CALL(pwrite64) /* the ledger */,
+                                  -1};
 
 static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(lseek),
                                   CALL(poll),          -1};

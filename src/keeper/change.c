@@ -129,9 +129,9 @@ static void announce(struct change *c)
         struct ledger *l = c->estate.ledger;
         if (!c->inherited)
             ledger_close_gap(l);
-        b->gap_from_ns = l->gap_from_ns;
-        b->gap_until_ns = l->gap_until_ns;
-        b->gap_orderly = l->gap_orderly;
+        b->gap_from_ns = l->head.gap_from_ns;
+        b->gap_until_ns = l->head.gap_until_ns;
+        b->gap_orderly = l->head.gap_orderly;
         atomic_store(&b->state, BOARD_SERVING);
         post(b, result->last_good, result->last_good, result->text);
         say_start(f, marks,
@@ -450,6 +450,8 @@ void change_tick(struct change *c, int64_t now)
     if (c->announced || c->inherited)
         ledger_alive(c->estate.ledger);
     if (c->serving && c->serving->family.board)
+        ledger_mend(c->estate.ledger);
+    if (c->serving && c->serving->family.board)
         atomic_store(&c->serving->family.board->changing, c->phase != PHASE_QUIET);
 }
 
@@ -526,9 +528,9 @@ int change_prepare(struct change *c)
         return complain_about_user(&p->settings);
     if (files_take_gate(p, &e->files) < 0)
         return EXIT_FAILED;
-    e->ledger = ledger_map(e->files.ledger);
+    e->ledger = ledger_open(e->files.ledger);
     if (!e->ledger) {
-        fprintf(stderr, "fileward: cannot map the ledger beside %s: %s\n", p->settings.socket, strerror(errno));
+        fprintf(stderr, "fileward: cannot read the ledger beside %s: %s\n", p->settings.socket, strerror(errno));
         return EXIT_FAILED;
     }
     int inherited = heritage_take(&before->family, e);
@@ -589,10 +591,8 @@ void change_end(struct change *c)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (int g = 0; all[i] && g < all[i]->family.n_gates; g++)
             close(all[i]->family.gates[g].fd);
-    if (c->estate.ledger) {
-        ledger_alive(c->estate.ledger);
-        atomic_store(&c->estate.ledger->orderly, 1);
-    }
+    if (c->estate.ledger)
+        ledger_end(c->estate.ledger);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] && all[i]->family.estate)
             end_herald(&all[i]->family);

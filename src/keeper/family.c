@@ -138,7 +138,7 @@ static void be_judge(struct family *f, int control)
     /* Of the other rings and the register only the descriptors: should the keeper die, the next one takes them from us. */
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_SCOUT]);
-    const int plain[] = {0, 1, 2, control, e->alive[1], e->files.lock, e->files.null, e->reg_fd};
+    const int plain[] = {0, 1, 2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null, e->reg_fd};
     int keep[GATES_MAX + 2 * ROLE_COUNT + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -197,7 +197,6 @@ static void be_scout(struct family *f, int control)
     for (int i = 0; i < f->policy->n_watches; i++)
         keep[n++] = f->gates[i].fd;
     keep_only_these(keep, n);
-    ledger_close(e->ledger);
     int alive = die_when_alone(e->alive[0]);
     setpriority(PRIO_PROCESS, 0, 0);
     confine(f, ROLE_SCOUT);
@@ -248,7 +247,6 @@ static void be_herald(struct family *f, int control)
     keep_only_these(keep, sizeof keep / sizeof *keep);
     setpriority(PRIO_PROCESS, 0, 0);
     only_read_board(f);
-    ledger_close(f->estate->ledger);
     reg_close(f->estate->reg); /* names of guarded files are not its business */
     struct herald *h = herald_prepare(&(struct herald_setup){.policy = f->policy,
                                                              .board = f->board,
@@ -305,7 +303,7 @@ static void write_on_board(struct family *f, enum seat seat)
     if (f->board)
         write_kin(&f->board->family[seat], &f->seat[seat]);
     if (f->estate->ledger && f->board && f->board->entered)
-        write_kin(&f->estate->ledger->family[seat], &f->seat[seat]);
+        ledger_seat(f->estate->ledger, (int)seat, f->seat[seat].pid, atomic_load(&f->board->family[seat].id));
 }
 
 void family_enter(struct family *f)

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/own.h"
 #include "base/process.h"
 #include "keeper/groups.h"
@@ -16,14 +17,12 @@ static int copy_of(int pidfd, int fd)
 }
 
 /* Whoever sat there when the last keeper died, if it still lives. */
-static void find_kin(struct family *old, enum seat seat, const struct board_kin *kin)
+static void find_kin(struct family *old, enum seat seat, const struct ledger_kin *kin)
 {
-    int32_t pid = atomic_load(&kin->pid);
-    CLEAN_FD int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    uint64_t id = atomic_load(&kin->id);
-    if (pidfd < 0 || id == 0 || process_identity(pidfd, pid) != id)
+    CLEAN_FD int pidfd = kin->pid > 0 ? (int)syscall(SYS_pidfd_open, kin->pid, 0) : -1;
+    if (pidfd < 0 || kin->id == 0 || process_identity(pidfd, kin->pid) != kin->id)
         return;
-    old->seat[seat].pid = pid;
+    old->seat[seat].pid = kin->pid;
     old->seat[seat].pidfd = STEAL_FD(pidfd);
 }
 
@@ -75,24 +74,54 @@ static int refuse(const struct family *old, const struct estate *e, const char *
     return -1;
 }
 
+static const char *what_is_wrong(const struct family *old, const struct ledger *l)
+{
+    switch (l->state) {
+    case LEDGER_EMPTY:
+        return "what its keeper left for the next one, the file `ledger` beside the gate, was removed or emptied";
+    case LEDGER_FOREIGN:
+        return "it is of another version, or the file `ledger` beside the gate is damaged";
+    default:
+        return old->seat[SEAT_JUDGE].pid ? NULL : "it is not the one that its keeper named";
+    }
+}
+
+/* Somebody who guards behind a gate that is no longer there has still to be told from nobody. */
+static bool is_alone(const struct family *old, const struct estate *e)
+{
+    bool guarded = old->seat[SEAT_JUDGE].pid || e->files.judge;
+    pid_t keeper = lock_lost(e->files.lock, "fileward-keeper", 0);
+    pid_t judge = keeper || guarded ? 0 : lock_lost(e->files.lock, "fileward-judge", old->seat[SEAT_SPARE].pid);
+    if (keeper)
+        fprintf(stderr,
+                "fileward: it runs already (process %d), behind a gate that was removed or replaced: end it (kill %d), "
+                "then start again\n",
+                keeper, keeper);
+    if (judge)
+        fprintf(stderr,
+                "fileward: a judge guards here (process %d) whose keeper is gone, and it cannot be taken over: its "
+                "gate was removed or replaced; end it (kill %d), then start again\n",
+                judge, judge);
+    return !keeper && !judge;
+}
+
 int heritage_take(struct family *old, struct estate *e)
 {
     const struct ledger *l = e->ledger;
-    bool readable = ledger_is_readable(l);
-    for (int i = 0; readable && i < SEAT_COUNT; i++)
-        find_kin(old, (enum seat)i, &l->family[i]);
+    for (int i = 0; i < SEAT_COUNT; i++)
+        find_kin(old, (enum seat)i, &l->head.family[i]);
     int judge = old->seat[SEAT_JUDGE].pidfd, herald = old->seat[SEAT_HERALD].pidfd;
+    if (!is_alone(old, e))
+        return -1;
     if (judge < 0 && !e->files.judge)
         return 0;
-    if (!readable)
-        return refuse(old, e, "it is of another version");
-    if (judge < 0)
-        return refuse(old, e, "it is not the one that its keeper named");
-    const struct ledger_page *page = &l->page[atomic_load(&l->current)];
-    if (!take_groups(old, page, judge))
+    const char *wrong = what_is_wrong(old, l);
+    if (wrong)
+        return refuse(old, e, wrong);
+    if (!take_groups(old, &l->page, judge))
         return refuse(old, e, strerror(errno));
-    take_memory(e, page, judge);
+    take_memory(e, &l->page, judge);
     if (herald >= 0)
-        e->files.http = copy_of(herald, page->http);
+        e->files.http = copy_of(herald, l->page.http);
     return 1;
 }
