@@ -12,6 +12,7 @@
 #include "base/notify.h"
 #include "base/process.h"
 #include "base/sandbox.h"
+#include "keeper/carry.h"
 #include "keeper/groups.h"
 #include "keeper/heritage.h"
 #include "keeper/say.h"
@@ -152,97 +153,6 @@ static void announce(struct change *c)
 
 /* --- the judges change ------------------------------------------------------------------------------------------ */
 
-static void add(_Atomic uint64_t *to, const _Atomic uint64_t *from)
-{
-    atomic_fetch_add(to, atomic_load(from));
-}
-
-static void add_slot(struct board_slot *to, const struct board_slot *from)
-{
-    for (int op = 0; op <= OP_COUNT; op++)
-        for (int verdict = 0; verdict < 2; verdict++)
-            add(&to->n[op][verdict], &from->n[op][verdict]);
-}
-
-/* Rules mostly come in the same order as before: the search goes on where the last one was found. */
-static void carry_rules(const struct family *old, int i, struct family *new, int k)
-{
-    const struct policy *p = old->policy, *q = new->policy;
-    const struct watch *w = &p->watches[i], *v = &q->watches[k];
-    int next = 0;
-    if (w->default_action == v->default_action)
-        add_slot(board_slot(new->board, q, k, RULE_DEFAULT), board_slot(old->board, p, i, RULE_DEFAULT));
-    for (int r = v->first_rule; r < v->first_rule + v->rules; r++)
-        for (int tries = 0; tries < w->rules; tries++) {
-            int s = w->first_rule + (next + tries) % w->rules;
-            if (strcmp(p->rules[s].name, q->rules[r].name) != 0)
-                continue;
-            if (p->rules[s].action == q->rules[r].action)
-                add_slot(board_slot(new->board, q, k, r), board_slot(old->board, p, i, s));
-            next = s - w->first_rule + 1;
-            break;
-        }
-}
-
-static void carry_watch(const struct family *old, int i, struct family *new, int k)
-{
-    const struct board_watch *from = &old->board->watch[i];
-    struct board_watch *to = &new->board->watch[k];
-    add(&to->timeouts, &from->timeouts);
-    add(&to->kernel_refused, &from->kernel_refused);
-    carry_rules(old, i, new, k);
-}
-
-/* Counters go on under the same names. The judge that was has ended; the one that is adds to what comes. */
-static void carry(const struct family *old, struct family *new)
-{
-    struct board *from = old->board, *to = new->board;
-    add(&to->rescues, &from->rescues);
-    for (int i = 0; i < ROLE_COUNT; i++)
-        add(&to->restarts[i], &from->restarts[i]);
-    for (int i = 0; i <= BUCKETS; i++)
-        add(&to->bucket[i], &from->bucket[i]);
-    add(&to->latency_sum_ns, &from->latency_sum_ns);
-    add(&to->cache_hits, &from->cache_hits);
-    add(&to->cache_misses, &from->cache_misses);
-    add(&to->decision_hits, &from->decision_hits);
-    add(&to->decision_misses, &from->decision_misses);
-    add(&to->answer_errors, &from->answer_errors);
-    for (int i = 0; i < old->policy->n_watches; i++)
-        for (int k = 0; k < new->policy->n_watches; k++)
-            if (strcmp(old->policy->watches[i].name, new->policy->watches[k].name) == 0)
-                carry_watch(old, i, new, k);
-}
-
-/* A judge asks what lies outside of its watch only if somebody has marked beyond it: so it may be, until the scout knows
- * better. */
-static void expect_neighbours(struct board *b)
-{
-    for (int i = 0; i < WATCHES_MAX; i++)
-        atomic_store(&b->watch[i].neighbourhoods, 1);
-}
-
-/* From a dead keeper's judge: its marks are there already. */
-static void take_over_head(struct board *b)
-{
-    atomic_store(&b->state, BOARD_SERVING);
-    expect_neighbours(b);
-}
-
-/* What is known of the run, and shall be from the first moment. */
-static void carry_head(const struct board *from, struct board *to)
-{
-    to->started_ns = from->started_ns;
-    to->gap_from_ns = from->gap_from_ns;
-    to->gap_until_ns = from->gap_until_ns;
-    to->gap_orderly = from->gap_orderly;
-    atomic_store(&to->state, atomic_load(&from->state));
-    atomic_store(&to->reloads, atomic_load(&from->reloads));
-    atomic_store(&to->loaded_ns, atomic_load(&from->loaded_ns));
-    atomic_store(&to->changing, 1);
-    expect_neighbours(to);
-}
-
 /* The judge that serves answers what it holds and leaves. One that does not is released of it and ended, as in a rescue:
  * the next one must not read before, for the kernel matches answers by number alone. */
 static void end_judge(struct family *old, int ms)
@@ -261,10 +171,7 @@ static void switch_over(struct change *c)
     struct generation *old = c->serving, *new = c->coming;
     if (old) {
         end_judge(&old->family, new->family.policy->settings.timeout_ms / 2);
-        if (old->family.board)
-            carry_head(old->family.board, new->family.board);
-        else
-            take_over_head(new->family.board);
+        carry_head(old->family.board, new->family.board);
     }
     c->leaving = old;
     c->serving = new;
@@ -273,7 +180,7 @@ static void switch_over(struct change *c)
     family_enter(&new->family); /* before it serves: were we to die now, the next keeper finds it */
     family_say(&new->family, SEAT_JUDGE, 'g');
     if (old && old->family.board)
-        carry(&old->family, &new->family);
+        carry_counters(&old->family, &new->family);
     if (old) {
         family_dismiss(&old->family, SEAT_SCOUT);
         family_dismiss(&old->family, SEAT_HERALD);
