@@ -15,6 +15,7 @@ enum {
     RELOAD_TEXT_MAX = 4096,
     BUCKETS = 17,   /* of the latency histogram, without +Inf */
     FAMILY_MAX = 5, /* herald, judge, spare judge, scout, reader; the keeper opens nothing by name once it serves */
+    KIN_MAX = FAMILY_MAX + 2, /* and herald and scout of the family before, until they have left */
 };
 
 /* Upper bounds of the buckets in nanoseconds: 1 us ... 1 s. */
@@ -69,7 +70,7 @@ struct board {
     int64_t gap_from_ns, gap_until_ns; /* the last time that nobody guarded; 0: none is known */
     uint32_t gap_orderly;
     uint32_t entered; /* this family is the one in the ledger */
-    struct board_kin family[FAMILY_MAX];
+    struct board_kin family[KIN_MAX];
     /* judge */
     _Atomic uint64_t beat; /* grows with each question that is read or dealt with, and with nothing else */
     _Atomic uint32_t busy; /* it reads or holds questions: set before it reads, while no number is known yet */

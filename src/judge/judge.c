@@ -22,7 +22,7 @@
  * it must be the one that the keeper wrote on the board. */
 static bool is_family(const struct judge *j, int32_t tid)
 {
-    for (int i = 0; i < FAMILY_MAX; i++) {
+    for (int i = 0; i < KIN_MAX; i++) {
         struct board_kin *kin = &j->is.board->family[i];
         if (atomic_load_explicit(&kin->pid, memory_order_acquire) != tid)
             continue;

@@ -173,12 +173,15 @@ static void switch_over(struct change *c)
         end_judge(&old->family, new->family.policy->settings.timeout_ms / 2);
         carry_head(old->family.board, new->family.board);
     }
+    family_note_leaving(&new->family, old ? &old->family : NULL);
     c->leaving = old;
     c->serving = new;
     c->coming = NULL;
     c->rescue = (struct rescue){0};
     family_enter(&new->family); /* before it serves: were we to die now, the next keeper finds it */
     family_say(&new->family, SEAT_JUDGE, 'g');
+    if (!c->estate.files.announced)
+        files_announce(&c->estate.files);
     if (old && old->family.board)
         carry_counters(&old->family, &new->family);
     if (old) {
@@ -209,6 +212,7 @@ static bool raise_judges(struct change *c, struct generation *g)
 {
     c->coming = g;
     g->family.board->features = c->features;
+    family_note_leaving(&g->family, c->serving ? &c->serving->family : NULL);
     enter_phase(c, PHASE_RAISING);
     return family_fork(&g->family, SEAT_JUDGE) && family_fork(&g->family, SEAT_SPARE);
 }
@@ -256,10 +260,28 @@ static void while_reading(struct change *c, int64_t now)
     }
 }
 
+/* The judge of a dead keeper, which nobody else watches over, may die before its heirs are ready: who waits for it is
+ * released, and until one of them reads we answer. */
+static void stand_in_for_orphan(struct change *c)
+{
+    struct family *old = &c->serving->family, *new = &c->coming->family;
+    bool was_there = old->seat[SEAT_JUDGE].pid;
+    if (!family_reap(old, SEAT_JUDGE, 0, NULL))
+        return;
+    if (was_there) {
+        uint64_t released = rescue_sweep(new);
+        atomic_fetch_add(&new->board->rescues, 1);
+        say_rescue(new, released, "the judge of the keeper that was gone died before the next one was ready");
+    }
+    rescue_stand_in(new);
+}
+
 static void while_raising(struct change *c, int64_t now)
 {
     struct family *f = &c->coming->family;
     bool ready = true, dead = false;
+    if (c->inherited && !c->announced)
+        stand_in_for_orphan(c);
     for (int s = SEAT_JUDGE; s <= SEAT_SPARE; s++) {
         family_hear(f, (enum seat)s);
         ready &= f->seat[s].ready;
@@ -287,6 +309,7 @@ static void part_from(struct change *c, int64_t now)
     }
     if (!gone)
         return;
+    family_note_leaving(&c->serving->family, NULL);
     forget(c->leaving, c->serving);
     c->leaving = NULL;
 }
@@ -498,7 +521,9 @@ void change_end(struct change *c)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (int g = 0; all[i] && g < all[i]->family.n_gates; g++)
             close(all[i]->family.gates[g].fd);
-    if (c->estate.ledger)
+    /* A takeover that failed before anybody of ours served leaves everything to who serves as before. */
+    bool heir = c->failed && c->inherited && !c->estate.files.announced;
+    if (!heir)
         ledger_end(c->estate.ledger);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] && all[i]->family.estate)
@@ -507,5 +532,5 @@ void change_end(struct change *c)
     int64_t until = clock_now() + STOP_MS * NS_PER_MS;
     while (estate_reap_strays(&c->estate) > 0 && clock_now() < until)
         nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
-    files_remove(&c->estate.files);
+    files_remove(&c->estate.files, !heir);
 }

@@ -327,6 +327,14 @@ void family_enter(struct family *f)
         write_on_board(f, (enum seat)i);
 }
 
+void family_note_leaving(struct family *f, const struct family *before)
+{
+    static const enum seat leaving[KIN_MAX - FAMILY_MAX] = {SEAT_HERALD, SEAT_SCOUT};
+    static const struct child nobody = {.pidfd = -1};
+    for (int i = 0; i < KIN_MAX - FAMILY_MAX; i++)
+        write_kin(&f->board->family[FAMILY_MAX + i], before ? &before->seat[leaving[i]] : &nobody);
+}
+
 void family_seat(struct family *f, enum seat seat, pid_t pid, int control)
 {
     struct child *c = &f->seat[seat];

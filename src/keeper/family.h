@@ -68,6 +68,10 @@ void family_seat(struct family *f, enum seat seat, pid_t pid, int control);
 /* Reads what a child says; notes that it is ready, and when it spoke. */
 void family_hear(struct family *f, enum seat seat);
 
+/* Writes herald and scout of the family before on the board, as long as they are there: they may still open what is
+ * guarded. */
+void family_note_leaving(struct family *f, const struct family *before);
+
 /* Sends a word ('g', 'd', 'r'). */
 void family_say(struct family *f, enum seat seat, char word);
 

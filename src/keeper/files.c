@@ -76,6 +76,7 @@ static int take_lock(struct files *f)
     return -1;
 }
 
+static const char fresh[] = ".fileward.sock.new"; /* the socket, before it has its name */
 static const char usual_gate[] = "/run/fileward/gate";
 
 int files_take_usual_gate(struct files *f)
@@ -112,7 +113,7 @@ int files_take_gate(const struct policy *p, struct files *f)
 {
     const struct settings *s = &p->settings;
     const char *name;
-    CLEAN_FD int dir = open_directory(s->socket, 0, s->gid, 0755, &name);
+    int dir = f->run_dir = open_directory(s->socket, 0, s->gid, 0755, &name);
     if (dir < 0)
         return -1;
     if (!has_gate_of(f, dir)) {
@@ -131,27 +132,33 @@ int files_take_gate(const struct policy *p, struct files *f)
     return -1;
 }
 
+/* It listens under another name until files_announce(): a keeper that does not come to serve takes nothing away from the
+ * family that does. By the directory's descriptor, so that the name may be as long as the socket's own may be. */
 static int open_socket(const struct settings *s, struct files *f)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     size_t n = strlen(s->socket);
-    if (n >= sizeof a.sun_path) {
-        fprintf(stderr, "fileward: the name of `socket` is longer than %zu bytes: %s\n", sizeof a.sun_path - 1,
+    if (n >= sizeof f->socket_path) {
+        fprintf(stderr, "fileward: the name of `socket` is longer than %zu bytes: %s\n", sizeof f->socket_path - 1,
                 s->socket);
         return -1;
     }
-    memcpy(a.sun_path, s->socket, n + 1);
     memcpy(f->socket_path, s->socket, n + 1);
+    snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/%s", f->run_dir, fresh);
     f->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* Ours alone: we hold the lock. What is left from an earlier run is in the way. */
-    if (unlink(s->socket) < 0 && errno != ENOENT)
+    if (unlinkat(f->run_dir, fresh, 0) < 0 && errno != ENOENT) /* of one that was interrupted: we hold the lock */
         return failed("cannot replace the socket", s->socket);
     mode_t mask = umask(0117);
     int rc = f->socket < 0 ? -1 : bind(f->socket, (struct sockaddr *)&a, sizeof a);
     umask(mask);
-    if (rc < 0 || chown(s->socket, 0, s->gid) < 0 || listen(f->socket, 16) < 0)
+    if (rc < 0 || fchownat(f->run_dir, fresh, 0, s->gid, AT_SYMLINK_NOFOLLOW) < 0 || listen(f->socket, 16) < 0)
         return failed("cannot listen on the socket", s->socket);
     return 0;
+}
+
+static const char *socket_name(const struct files *f)
+{
+    return strrchr(f->socket_path, '/') + 1;
 }
 
 /* "127.0.0.1:9842" or "[::1]:9842"; the parser has checked the form. */
@@ -227,12 +234,19 @@ int files_open(const struct policy *p, struct files *f)
     f->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (f->null < 0)
         return failed("cannot open", "/dev/null");
-    if (open_log(s, f) < 0 || open_socket(s, f) < 0 || open_http(s, f) < 0)
+    if (open_log(s, f) < 0 || open_http(s, f) < 0 || open_journal(s, f) < 0)
         return -1;
-    return open_journal(s, f);
+    return open_socket(s, f);
 }
 
-void files_remove(const struct files *f)
+void files_announce(struct files *f)
 {
-    unlink(f->socket_path);
+    f->announced = renameat(f->run_dir, fresh, f->run_dir, socket_name(f)) == 0;
+}
+
+void files_remove(const struct files *f, bool name)
+{
+    unlinkat(f->run_dir, fresh, 0);
+    if (name)
+        unlinkat(f->run_dir, socket_name(f), 0);
 }

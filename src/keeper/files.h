@@ -2,6 +2,7 @@
 #ifndef FILEWARD_KEEPER_FILES_H
 #define FILEWARD_KEEPER_FILES_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "fileward/policy.h"
@@ -16,7 +17,9 @@ struct files {
     int ledger;                  /* the file beside it, base/ledger.h */
     pid_t judge;                 /* of a dead keeper, who serves behind that gate; 0: nobody */
     int null;                    /* /dev/null */
+    int run_dir;                 /* of gate, ledger and socket */
     char socket_path[108];
+    bool announced; /* the socket has its name */
 };
 
 /* Makes us the keeper of the usual gate (/run/fileward), if there is one: before the policy is read, because a judge that
@@ -26,10 +29,14 @@ int files_take_usual_gate(struct files *f);
 /* Makes us the keeper of the policy's gate; makes its directory. 0, or -1 after a message. */
 int files_take_gate(const struct policy *p, struct files *f);
 
-/* Opens everything else; makes missing directories. 0, or -1 after a message that says what to do. */
+/* Opens everything else; makes missing directories. The socket has its name only after files_announce(). 0, or -1 after a message that says what to do. */
 int files_open(const struct policy *p, struct files *f);
 
-/* Removes the names that would mislead after the end. */
-void files_remove(const struct files *f);
+/* Gives the socket its name, in place of what is left from an earlier run. */
+void files_announce(struct files *f);
+
+/* Removes what would mislead after the end: the socket that has no name yet, and the one with the name if nobody else
+ * serves behind it. */
+void files_remove(const struct files *f, bool name);
 
 #endif

@@ -146,11 +146,11 @@ unsigned groups_unread(const struct gate *gates, int n)
     return unread;
 }
 
-/* Whom a judge never refuses: the family, whose numbers are theirs as long as they sit, and process 1. */
+/* Whom a judge never refuses: the family, whose numbers are theirs as long as they are on the board, and process 1. */
 static bool is_let_through(const struct family *f, int32_t tid)
 {
-    for (int i = 0; i < SEAT_COUNT; i++)
-        if (f->seat[i].pid == tid)
+    for (int i = 0; i < KIN_MAX; i++)
+        if (atomic_load(&f->board->family[i].pid) == tid)
             return true;
     return tid == 1;
 }

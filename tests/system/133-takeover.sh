@@ -3,6 +3,7 @@
 . tests/system/lib.sh
 . tests/system/deaths.sh
 setup
+need strace
 # Longer than a crowded machine keeps anybody from its processors: what is refused here is refused by the change of hands.
 BOUND_US=1100000
 prepare_deaths "timeout = 1s"
@@ -111,6 +112,56 @@ expect_taken_over "takeover with another policy"
 groups() { grep -lsi '^fanotify' "/proc/$DAEMON/fdinfo/"* | wc -l; }
 has_one_group() { [ "$(groups)" = 1 ]; }
 until_true 5 has_one_group || fail "$(groups) groups instead of one"
+
+# One that cannot take over changes nothing: what serves goes on, and is found where it was.
+remember_family
+kill -KILL "$DAEMON"
+until_true 5 is_gone "$DAEMON"
+wait "$DAEMON" 2>/dev/null
+sed "s|^socket = .*|socket = $T/other/fileward.sock|" "$T/conf/fileward.ini" >"$T/conf/other.ini"
+sed -i "s|^log_file = .*|log_file = $T/other.jsonl|; s|path = .*|path = $T/unseen|; s|^exclude.*||" "$T/conf/other.ini"
+sed -i "s|^listen = .*|listen = 127.0.0.1:$(free_port)|" "$T/conf/other.ini"
+chmod 600 "$T/conf/other.ini"
+"$FILEWARD" run -c "$T/conf/other.ini" 2>"$T/other.err" </dev/null &
+other=$!
+until_true 20 grep -q '^fileward: ready:' "$T/other.err" || fail "another one does not start: $(cat "$T/other.err")"
+cp "$T/conf/fileward.ini" "$T/conf/kept.ini"
+sed -i "s|^listen = .*|$(grep ^listen "$T/conf/other.ini")|" "$T/conf/fileward.ini"
+expect_status 1 "$FILEWARD" run -c "$T/conf/fileward.ini"
+[[ $OUTPUT == *"another program listens"* ]] || fail "it says: $OUTPUT"
+cp "$T/conf/kept.ini" "$T/conf/fileward.ini"
+kill "$other"
+until_true 5 is_gone "$other" || fail "another one does not end"
+expect_ok "$FILEWARD" status --socket "$SOCKET"
+expect_eperm cat "$T/guarded/forbidden"
+cat >"$T/failing" <<END
+#!/bin/sh
+exec strace -D -f -qq -o "$T/strace" -P /proc/self/fd -e trace=openat -e inject=openat:error=EMFILE "$FILEWARD" "\$@"
+END
+chmod +x "$T/failing"
+FILEWARD=$T/failing launch
+wait_for_end 20
+assert_equal "$STATUS" 1 "exit status of a keeper whose judges cannot begin"
+expect_ok "$FILEWARD" status --socket "$SOCKET"
+expect_eperm cat "$T/guarded/forbidden"
+expect_ok "$T/good" -n 1 "$T/guarded/allowed"
+
+# The judge that is to be taken over from dies before the next one is ready: who opens meanwhile has the fallback, in time.
+sed 's/error=EMFILE/delay_enter=3000000/' "$T/failing" >"$T/slow"
+chmod +x "$T/slow"
+begin_load
+FILEWARD=$T/slow launch
+judges_are_raised() { [ "$(pgrep --count --parent "$DAEMON" fileward-judge)" = 2 ]; }
+until_true 10 judges_are_raised || fail "no judges are raised"
+kill -KILL "${OLD[1]}"
+until_true 30 ready_or_gone || fail "it is not ready after 30 s"
+end_load
+check_load "the judge died before the next one was ready"
+tell_load "orphan dies:"
+record_has '.kind == "rescue" and (.reason | test("before the next one was ready"))'
+expect_taken_over "takeover from a judge that died meanwhile"
+stop
+start
 
 # A policy that is bad by now: the last good one, loudly.
 remember_family
