@@ -26,7 +26,7 @@ static int open_gate(const char *socket, int *fd)
 {
     char path[PATH_MAX];
     const char *slash = strrchr(socket, '/');
-    snprintf(path, sizeof path, "%.*s/gate", slash ? (int)(slash - socket) : 0, socket);
+    snprintf(path, sizeof path, "%.*sgate", slash ? (int)(slash - socket) + 1 : 0, socket);
     *fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (*fd >= 0)
         return EXIT_SUCCESS;

@@ -113,7 +113,9 @@ static bool rule_on(struct judge *j, const struct question *q, struct outcome *o
 }
 
 /* A question through the marks of a watch that a reload has dropped. The watches that guard the object's place now may
- * not have marked it yet: their rules decide, and any of them may refuse. */
+ * not have marked it yet: their rules decide, and any of them may refuse. Where the dropped watch was in audit the earlier
+ * policy holds, and nobody is refused, until the marks of those that enforce are there: through the group of a watch in
+ * audit nothing but ALLOW is ever written (base/answer.h), whatever its successor wants. */
 static bool handle_dropped(struct judge *j, const struct question *q)
 {
     struct question asked = *q;

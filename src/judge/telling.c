@@ -35,7 +35,7 @@ static struct fold_key key_of(struct judge *j, const struct question *q, const s
         .op = (uint8_t)o->op,
         .decision = (uint8_t)o->decision.action,
         .verdict = (uint8_t)verdict,
-        .mode = (uint8_t)j->is.gates[q->watch].mode,
+        .mode = (uint8_t)j->is.gates[q->gate].mode,
     };
 }
 
@@ -57,7 +57,7 @@ static void finish_record(struct judge *j, const struct question *q, const struc
     r->op = (uint8_t)o->op;
     r->decision = (uint8_t)o->decision.action;
     r->verdict = (uint8_t)verdict;
-    r->mode = (uint8_t)j->is.gates[q->watch].mode;
+    r->mode = (uint8_t)j->is.gates[q->gate].mode;
     r->reason = (uint8_t)o->reason;
     r->tid = q->tid;
     if (r->pid == 0)
@@ -89,7 +89,7 @@ bool telling_prepare(struct judge *j, const struct question *q, const struct out
     if (!wants_record(&j->is.policy->watches[q->watch], o))
         return false;
     subject_gather(j->subjects, &j->inquiry, ATTR_EXE | ATTR_LOGINUID);
-    *key = key_of(j, q, o, answer_verdict(&j->is.gates[q->watch], o->answer));
+    *key = key_of(j, q, o, answer_verdict(&j->is.gates[q->gate], o->answer));
     if (fold_repeat(&j->fold, key, q->read_ns))
         return false;
     outbox_send(j);
@@ -100,7 +100,7 @@ bool telling_prepare(struct judge *j, const struct question *q, const struct out
 void telling_finish(struct judge *j, const struct question *q, const struct outcome *o, const struct fold_key *key,
                     bool record, int64_t latency_ns)
 {
-    enum action verdict = answer_verdict(&j->is.gates[q->watch], o->answer);
+    enum action verdict = answer_verdict(&j->is.gates[q->gate], o->answer);
     count(j, q, o, verdict, latency_ns);
     if (!record)
         return;

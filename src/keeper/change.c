@@ -1,9 +1,9 @@
 #include "keeper/change.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 #include "base/notify.h"
 #include "base/process.h"
 #include "base/sandbox.h"
+#include "keeper/aloud.h"
 #include "keeper/carry.h"
 #include "keeper/groups.h"
 #include "keeper/heritage.h"
@@ -26,12 +27,6 @@ enum {
     SOON_MS = 2,
     MARKING_MS = 10, /* that may take long */
 };
-
-bool somebody_listens(void)
-{
-    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-    return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
-}
 
 static void enter_phase(struct change *c, enum phase phase)
 {
@@ -104,9 +99,10 @@ static void refuse(struct change *c, const char *why)
     }
     post(f->board, true, f->board->last_good, why);
     say_reload(f, false, marks_of(f), why);
-    if (somebody_listens())
-        fprintf(stderr, "fileward: not reloaded: %s%sthe policy in force stays\n", why,
-                why[0] && why[strlen(why) - 1] == '\n' ? "" : "; ");
+    if (strchr(why, '\n')) /* the reader has said it line by line */
+        aloud("fileward: not reloaded: the policy in force stays; why, says: fileward status");
+    else
+        aloud("fileward: not reloaded: %s; the policy in force stays", why);
     notify_send(c->notify_fd, "READY=1\nSTATUS=The policy was refused; the earlier one is in force");
     rest(c);
 }
@@ -143,8 +139,7 @@ static void announce(struct change *c)
                  p->n_rules, (unsigned long)marks, mode);
     }
     c->announced = true;
-    if (somebody_listens())
-        fprintf(stderr, "%s\n", line);
+    aloud("%s", line);
     char status[320];
     snprintf(status, sizeof status, "READY=1\nSTATUS=%s", line + strlen("fileward: "));
     notify_send(c->notify_fd, status);
@@ -217,15 +212,21 @@ static bool raise_judges(struct change *c, struct generation *g)
     return family_fork(&g->family, SEAT_JUDGE) && family_fork(&g->family, SEAT_SPARE);
 }
 
-static void on_read(struct change *c)
+/* `how` the reader ended: its wait status. What one has left that was ended counts for nothing. */
+static void on_read(struct change *c, int how)
 {
     struct generation *g = c->coming;
     const struct family *now = &c->serving->family;
-    char why[256];
+    char why[256], text[RELOAD_TEXT_MAX];
     reading_finish(&g->reading);
     const struct reading_result *result = g->reading.result;
+    if (WIFSIGNALED(how)) {
+        snprintf(why, sizeof why, "the policy could not be read: its reader was ended by signal %d (%s)", WTERMSIG(how),
+                 strsignal(WTERMSIG(how)));
+        refuse(c, why);
+        return;
+    }
     if (!result || !result->policy) {
-        char text[RELOAD_TEXT_MAX];
         snprintf(text, sizeof text, "%s", result && result->text[0] ? result->text : "the policy could not be read");
         refuse(c, text);
         return;
@@ -252,8 +253,9 @@ static void on_read(struct change *c)
 static void while_reading(struct change *c, int64_t now)
 {
     struct family *f = &c->serving->family;
-    if (family_reap(f, SEAT_READER, 0, NULL)) {
-        on_read(c);
+    int how = 0;
+    if (family_reap(f, SEAT_READER, 0, &how)) {
+        on_read(c, how);
     } else if (overdue(c, now, READ_MS)) {
         family_kill(f, SEAT_READER);
         refuse(c, "reading the policy took longer than 30 seconds");

@@ -59,7 +59,4 @@ int64_t change_deadline(const struct change *c, int64_t now);
 /* Ends all children, those that serve last of all. What still waits is let through by the kernel when the groups close. */
 void change_end(struct change *c);
 
-/* Whether somebody reads our standard error: whoever does may himself wait for a verdict. */
-bool somebody_listens(void);
-
 #endif

@@ -23,6 +23,7 @@
 #include "fileward/herald.h"
 #include "fileward/judge.h"
 #include "fileward/scout.h"
+#include "keeper/aloud.h"
 
 enum { RING_BYTES_JUDGE = 1 << 21, RING_BYTES = 1 << 18, KILL_WAIT_MS = 50 };
 
@@ -61,7 +62,7 @@ int family_prepare(struct family *f, struct estate *e, const struct policy *p)
     if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
         board = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (board == MAP_FAILED) {
-        fprintf(stderr, "fileward: cannot make shared memory: %s\n", strerror(errno));
+        aloud("fileward: cannot make shared memory: %s", strerror(errno));
         return -1;
     }
     f->board = board;
@@ -451,23 +452,26 @@ void family_kill(struct family *f, enum seat seat)
     syscall(SYS_pidfd_send_signal, f->seat[seat].pidfd, SIGKILL, NULL, 0);
     if (family_reap(f, seat, KILL_WAIT_MS, NULL))
         return;
-    for (size_t i = 0; i < sizeof e->stray / sizeof *e->stray; i++)
-        if (!e->stray[i]) {
-            e->stray[i] = pid;
-            break;
-        }
+    estate_note_stray(e, pid);
     empty(f, seat);
+}
+
+void estate_note_stray(struct estate *e, pid_t pid)
+{
+    pid_t *more = realloc(e->stray, ((size_t)e->n_strays + 1) * sizeof *more);
+    if (!more)
+        return; /* it will be a zombie until we end */
+    e->stray = more;
+    e->stray[e->n_strays++] = pid;
 }
 
 int estate_reap_strays(struct estate *e)
 {
     int alive = 0;
-    for (size_t i = 0; i < sizeof e->stray / sizeof *e->stray; i++) {
-        if (e->stray[i] && waitpid(e->stray[i], NULL, WNOHANG) != 0)
-            e->stray[i] = 0;
-        alive += e->stray[i] != 0;
-    }
-    return alive;
+    for (int i = 0; i < e->n_strays; i++)
+        if (waitpid(e->stray[i], NULL, WNOHANG) == 0)
+            e->stray[alive++] = e->stray[i];
+    return e->n_strays = alive;
 }
 
 bool family_promote(struct family *f)

@@ -37,7 +37,8 @@ struct estate {
     struct ledger *ledger;
     unsigned next_number; /* of a watch in the register */
     int alive[2];         /* pipe: keeper and judges hold the write end, scout and herald the read end */
-    pid_t stray[32];      /* killed, not ended yet; 0: free */
+    pid_t *stray;         /* killed, not ended yet */
+    int n_strays;
 };
 
 struct family {
@@ -84,6 +85,9 @@ bool family_reap(struct family *f, enum seat seat, int ms, int *how);
 
 /* Kills and waits a bounded time: a process inside the kernel may not die. Empties the seat in any case. */
 void family_kill(struct family *f, enum seat seat);
+
+/* Remembers a child that was killed and has not ended. */
+void estate_note_stray(struct estate *e, pid_t pid);
 
 /* Reaps what was killed earlier and has ended since. Returns how many still live. */
 int estate_reap_strays(struct estate *e);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fileward/board.h"
+#include "keeper/aloud.h"
 
 enum { NOBODY = INT32_MAX /* a number that no event has */ };
 #define KERNEL_FAN_REPORT_FD_ERROR 0x2000 /* linux/fanotify.h, 6.13 */
@@ -34,22 +35,21 @@ static int complain(void)
 {
     switch (errno) {
     case EPERM:
-        fprintf(stderr,
-                "fileward: the kernel does not let us guard files (fanotify_init: EPERM): this needs CAP_SYS_ADMIN in "
-                "the machine's own user namespace; in a container or under a system call filter it is not to be "
-                "had, so run fileward on the host\n");
+        aloud("fileward: the kernel does not let us guard files (fanotify_init: EPERM): this needs CAP_SYS_ADMIN in "
+              "the machine's own user namespace; in a container or under a system call filter it is not to be "
+              "had, so run fileward on the host");
         break;
     case ENOSYS:
     case EINVAL:
-        fprintf(stderr, "fileward: this kernel cannot ask about opens: it needs Linux 5.15 with "
-                        "CONFIG_FANOTIFY_ACCESS_PERMISSIONS (see /boot/config-$(uname -r))\n");
+        aloud("fileward: this kernel cannot ask about opens: it needs Linux 5.15 with "
+              "CONFIG_FANOTIFY_ACCESS_PERMISSIONS (see /boot/config-$(uname -r))");
         break;
     case EMFILE:
-        fprintf(stderr, "fileward: no more fanotify groups: raise sysctl fs.fanotify.max_user_groups, or use fewer "
-                        "watches\n");
+        aloud("fileward: no more fanotify groups: raise sysctl fs.fanotify.max_user_groups, or use fewer "
+              "watches");
         break;
     default:
-        fprintf(stderr, "fileward: fanotify_init: %s\n", strerror(errno));
+        aloud("fileward: fanotify_init: %s", strerror(errno));
     }
     return -1;
 }
@@ -82,17 +82,21 @@ static bool is_inherited(const struct family *f, int fd, int n)
     return false;
 }
 
-/* Watches that the policy has no more keep their groups until all else is marked. */
-static void keep_dropped(struct family *f, const struct family *before)
+/* Watches that the policy has no more keep their groups until all else is marked. There can be too many of them only
+ * after a keeper that died in the middle of a reload: a group without a reader would stop everybody. */
+static bool keep_dropped(struct family *f, const struct family *before)
 {
-    for (int i = 0; before && i < before->n_gates && f->n_gates < GATES_MAX; i++) {
+    for (int i = 0; before && i < before->n_gates; i++) {
         if (is_inherited(f, before->gates[i].fd, f->policy->n_watches))
             continue;
+        if (f->n_gates == GATES_MAX)
+            return false;
         struct gate *g = &f->gates[f->n_gates++];
         *g = before->gates[i];
         if (f->policy->settings.mode != MODE_ENFORCE)
             g->mode = MODE_AUDIT;
     }
+    return true;
 }
 
 int groups_create(struct family *f, const struct family *before, uint32_t *features)
@@ -119,8 +123,12 @@ int groups_create(struct family *f, const struct family *before, uint32_t *featu
         *features |= g->deny_errno ? FEATURE_DENY_ERRNO : 0u;
     }
     *features |= kinds[kind] & KERNEL_FAN_REPORT_FD_ERROR ? FEATURE_FD_ERROR : 0u;
-    keep_dropped(f, before);
-    return 0;
+    if (keep_dropped(f, before))
+        return 0;
+    aloud("fileward: too many watches change at once: with those of the policies before there would be more than %d; "
+          "take a policy that keeps the names of earlier watches, or stop fileward and start it again",
+          GATES_MAX);
+    return -1;
 }
 
 bool groups_check(struct gate *gate)

@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "base/notify.h"
 #include "base/sandbox.h"
+#include "keeper/aloud.h"
 #include "keeper/change.h"
 #include "keeper/rescue.h"
 #include "keeper/say.h"
@@ -67,8 +68,7 @@ static void describe_end(int how, char *out, size_t size)
 
 static void complain(const char *why)
 {
-    if (somebody_listens())
-        fprintf(stderr, "fileward: %s; it is replaced\n", why);
+    aloud("fileward: %s; it is replaced", why);
 }
 
 static void schedule_return(struct child *c, int64_t now)
@@ -85,7 +85,7 @@ static bool give_up(struct keeper *k, const char *why)
 {
     if (k->change.announced || k->change.inherited)
         return false;
-    fprintf(stderr, "fileward: not started: %s\n", why);
+    aloud("fileward: not started: %s", why);
     k->change.failed = true;
     return true;
 }
@@ -311,8 +311,8 @@ static int run(struct keeper *k)
     if (c->failed && c->inherited && !serving(k))
         c->serving = NULL; /* the judge of the dead keeper guards as before */
     change_end(c);
-    if (!c->failed && somebody_listens())
-        fprintf(stderr, "fileward: stopped\n");
+    if (!c->failed)
+        aloud("fileward: stopped");
     return c->failed ? EXIT_FAILED : 0;
 }
 

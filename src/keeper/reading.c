@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "base/load.h"
 #include "base/own.h"
 #include "base/sandbox.h"
+#include "keeper/aloud.h"
 #include "keeper/lastgood.h"
 #include "policy/pack.h"
 
@@ -29,10 +29,7 @@ static void note(struct reading_result *result, const char *line)
 {
     size_t used = strlen(result->text);
     snprintf(result->text + used, sizeof result->text - used, "%s\n", line);
-    /* Whoever reads our standard error may wait for a verdict, and the judge may wait for nobody. */
-    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&p, 1, 0) == 1 && p.revents & POLLOUT)
-        fprintf(stderr, "%s\n", line);
+    aloud("%s", line);
 }
 
 static void note_findings(struct reading_result *result, const struct findings *findings)

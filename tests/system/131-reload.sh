@@ -130,6 +130,50 @@ policy < <(watch deny "")
 expect_ok reload
 expect_eperm cat "$T/guarded/more"
 
+# A watch in audit is renamed and enforces from now on. Until its own marks are there the earlier policy holds: nobody is
+# refused through a group in audit, and the record says what the kernel was told. The old scout keeps the new one waiting.
+policy "mode = audit" < <(watch deny "")
+expect_ok reload
+policy < <(watch deny "" | sed 's/\<w\>/renamed/')
+kill -STOP "$(seat_pid scout)"
+reload_in_background() { reload >"$T/reload.out" 2>&1 & RELOAD=$!; }
+judge=$(seat_pid judge)
+reload_in_background
+another_judge_reads() { local now; now=$(seat_pid judge) && [ "$now" ] && [ "$now" != "$judge" ]; }
+until_true 10 another_judge_reads || fail "no new judge reads"
+expect_ok cat "$T/guarded/more"
+wait "$RELOAD" || fail "the reload failed: $(cat "$T/reload.out")"
+expect_eperm cat "$T/guarded/more"
+record_has '.kind == "access" and .watch == "renamed" and .decision == "deny" and .verdict == "allow" and .mode == "audit"'
+policy < <(watch deny "")
+expect_ok reload
+
+# The policy's reader dies at work: the reload is refused with the reason, the old policy stays. The judge is stopped so
+# that the reader waits for a verdict about a policy file that is guarded.
+{
+    settings "timeout = 10s"
+    watch deny ""
+    printf '[watch conf]\npath = %s\ndefault = allow\n' "$T/conf"
+} >"$T/conf/next.ini"
+mv "$T/conf/next.ini" "$T/conf/fileward.ini"
+chmod 600 "$T/conf/fileward.ini"
+expect_ok reload
+good=$(status_json | jq -r .policy)
+judge=$(seat_pid judge)
+kill -STOP "$judge"
+reads=
+kill -HUP "$DAEMON"
+is_reading() { reads=$(pgrep --parent "$DAEMON" --exact fileward-reader); }
+until_true 4 is_reading || fail "nobody reads the policy"
+kill -KILL "$reads"
+until_true 4 is_gone "$reads" || fail "the reader is still there"
+kill -CONT "$judge"
+record_has '.kind == "reload" and (.successful | not) and (.reason | test("reader was ended by signal 9"))'
+assert_equal "$(status_json | jq -r .policy)" "$good" "the policy in force"
+expect_eperm cat "$T/guarded/more"
+policy < <(watch deny "")
+expect_ok reload
+
 # Nothing is left: no process, no descriptor, no zombie. Many at once are as good as one.
 forget_deaths
 expect_as_before "before"
@@ -141,6 +185,29 @@ expect_as_before "after reloads in a row"
 stop
 assert_equal "$STATUS" 0
 account
+
+# Nobody reads what the keeper says, of a policy that has much wrong with it: it goes on all the same.
+mkfifo "$T/full"
+exec 9<>"$T/full"
+policy < <(watch deny "")
+answers_healthy() { [ "$(http_status /healthz)" = 200 ]; }
+STDERR=$T/full launch
+until_true 10 answers_healthy || fail "it does not start with a pipe as standard error"
+timeout 1 dd if=/dev/zero of="$T/full" bs=4096 count=15 oflag=nonblock 2>"$T/dd"
+policy < <(watch deny "" && for i in {1..200}; do echo "no-such-key-$i = a-value-that-is-long-enough-to-fill-a-pipe"; done)
+expect_status 3 reload
+for _ in 1 2 3; do
+    expect_status 3 reload
+done
+expect_eperm cat "$T/guarded/more"
+policy < <(watch deny "")
+expect_ok reload
+# A socket named without its directory is one in this directory.
+cd "$T/run" || exit 1
+expect_ok "$FILEWARD" reload --socket fileward.sock
+cd - >/dev/null || exit 1
+stop
+exec 9>&-
 
 # Nobody to talk to.
 expect_status 3 "$FILEWARD" reload -c "$T/conf/fileward.ini"
