@@ -238,7 +238,7 @@ static bool need_ids(struct subjects *t, struct inquiry *q)
 /* Who asks, and sure to be, with /proc/TID open. */
 static bool need_proc(struct subjects *t, struct inquiry *q)
 {
-    return (q->process || need_ids(t, q)) && reach(t, q, PROCESS_PROC);
+    return (q->process || !is_held(t, q) || need_ids(t, q)) && reach(t, q, PROCESS_PROC);
 }
 
 void subject_reach(struct subjects *t, struct inquiry *q)
