@@ -18,9 +18,10 @@ enum attribute {
     ATTR_GROUPS = 1u << 2,
     ATTR_LOGINUID = 1u << 3,
     ATTR_UNIT = 1u << 4,
-    ATTR_LINEAGE = 1u << 5, /* parent and ancestor */
+    ATTR_LINEAGE = 1u << 5, /* all its ancestors */
     ATTR_OWNER = 1u << 6,   /* the object's uid, gid, mode */
     ATTR_PLACE = 1u << 7,
+    ATTR_PARENT = 1u << 8,
 };
 
 /* A set of policy.programs. */

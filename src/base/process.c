@@ -60,43 +60,66 @@ static struct creds creds_of_info(const struct kernel_pidfd_info *i)
                           .cgroup = i->mask & KERNEL_PIDFD_INFO_CGROUPID ? i->cgroupid : 0};
 }
 
-/* Opens both descriptors. Returns 1 if `info` has been filled, 0 if this kernel cannot, -1 with errno. */
-static int open_both(struct process *p, int32_t tid, struct kernel_pidfd_info *info)
+struct process process_named(int32_t tid)
+{
+    return (struct process){.tid = tid, .pidfd = PROCESS_SHUT, .proc = PROCESS_SHUT};
+}
+
+static int reach_pidfd(struct process *p)
+{
+    struct statx st;
+    CLEAN_FD int fd = open_pidfd(p->tid);
+    if (fd < 0 && errno == ESRCH)
+        return -1;
+    /* Had the number passed to another process before this, the one whose directory is open would now be gone. */
+    if (p->proc >= 0 && stat_identity(p->proc, "status", 0, &st) < 0) {
+        errno = ESRCH;
+        return -1;
+    }
+    p->pidfd = STEAL_FD(fd);
+    return 0;
+}
+
+static int reach_proc(struct process *p, struct creds *seen, bool *told)
 {
     char path[32];
-    snprintf(path, sizeof path, "/proc/%d", tid);
-    CLEAN_FD int pidfd = open_pidfd(tid);
-    if (pidfd < 0 && errno == ESRCH)
+    struct kernel_pidfd_info info;
+    snprintf(path, sizeof path, "/proc/%d", p->tid);
+    CLEAN_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
         return -1;
-    CLEAN_FD int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (proc < 0)
+    /* Had the number passed to another process before this, the one of the pidfd would now be dead. */
+    if (p->pidfd >= 0 && info_by_pidfd(p->pidfd, &info)) {
+        *seen = creds_of_info(&info);
+        *told = true;
+    } else if (p->pidfd >= 0 && errno == ESRCH) {
         return -1;
-    /* Had the number passed to another process between the two, the first would now be dead. */
-    bool told = info_by_pidfd(pidfd, info);
-    if (pidfd >= 0 && !told && errno == ESRCH)
+    }
+    p->proc = STEAL_FD(fd);
+    return 0;
+}
+
+int process_reach(struct process *p, unsigned parts, struct creds *seen, bool *told)
+{
+    *told = false;
+    if (parts & PROCESS_PIDFD && p->pidfd == PROCESS_SHUT && reach_pidfd(p) < 0)
         return -1;
-    *p = (struct process){.tid = tid, .pidfd = STEAL_FD(pidfd), .proc = STEAL_FD(proc)};
-    return told;
+    if ((parts & PROCESS_PROC || p->pidfd == -1) && p->proc == PROCESS_SHUT)
+        return reach_proc(p, seen, told);
+    return 0;
 }
 
 int process_open(struct process *p, int32_t tid)
 {
-    struct kernel_pidfd_info info;
-    return open_both(p, tid, &info) < 0 ? -1 : 0;
-}
-
-int process_open_with(struct process *p, int32_t tid, struct creds *out)
-{
-    struct kernel_pidfd_info info;
-    int told = open_both(p, tid, &info);
-    if (told > 0)
-        *out = creds_of_info(&info);
-    if (told != 0)
-        return told < 0 ? -1 : 0;
-    if (process_creds(p, out) == 0)
+    struct creds creds;
+    bool told;
+    struct process both = process_named(tid);
+    if (process_reach(&both, PROCESS_PIDFD | PROCESS_PROC, &creds, &told) == 0) {
+        *p = both;
         return 0;
+    }
     int why = errno;
-    process_close(p);
+    process_close(&both);
     errno = why;
     return -1;
 }
@@ -105,7 +128,8 @@ void process_close(struct process *p)
 {
     if (p->pidfd >= 0)
         close(p->pidfd);
-    close(p->proc);
+    if (p->proc >= 0)
+        close(p->proc);
 }
 
 static ssize_t read_text(const struct process *p, const char *name, char *out, size_t size)

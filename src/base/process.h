@@ -9,10 +9,17 @@
 #include "base/procfs.h"
 #include "base/register.h"
 
+enum { PROCESS_SHUT = -2 }; /* a descriptor that has not been asked for */
+
 struct process {
     int pidfd; /* -1 where this kernel has none for a thread */
     int proc;  /* /proc/TID */
     int32_t tid;
+};
+
+enum process_part {
+    PROCESS_PIDFD = 1, /* enough for process_creds(), where the kernel tells them by pidfd */
+    PROCESS_PROC = 2,  /* for all the rest */
 };
 
 struct creds {
@@ -31,12 +38,16 @@ struct program {
 /* What this kernel can tell about processes: enum feature bits of board.h, probed on ourselves. */
 uint32_t process_features(void);
 
-/* Opens both descriptors of thread `tid`, sure to be of one and the same. 0, or -1 with errno (ESRCH: gone). */
+/* Thread `tid`, nothing of it opened. */
+struct process process_named(int32_t tid);
+
+/* Opens those `parts` that are shut, sure to be of the same process as what was open. 0, or -1 with errno (ESRCH: gone).
+ * If it had to ask for the credentials, `seen` gets them and *told is set. */
+int process_reach(struct process *p, unsigned parts, struct creds *seen, bool *told);
+
+/* Names it and reaches both. */
 int process_open(struct process *p, int32_t tid);
 void process_close(struct process *p);
-
-/* Opens it and gives its credentials in one. */
-int process_open_with(struct process *p, int32_t tid, struct creds *out);
 
 /* Credentials and parent, by PIDFD_GET_INFO, else from /proc/TID/status. -1: gone or unreadable (errno). */
 int process_creds(const struct process *p, struct creds *out);

@@ -27,7 +27,7 @@ struct known {
     int64_t looked_at; /* 0: free */
     struct program_set set;
     bool refused;       /* it lies where nothing is looked up */
-    bool proven;        /* its name led to it in our own namespace: holds for whoever runs it */
+    bool proven;        /* holds for whoever runs it: its name led to it in our own namespace, or names do not matter */
     uint64_t name_hash; /* else: holds for who shows the same name */
 };
 
@@ -36,6 +36,7 @@ struct programs {
     struct lookup *names;
     struct target *targets; /* one for each policy program; globs stay empty */
     bool *literal;
+    bool globs; /* not all are literal: what a file is may depend on its name */
     int64_t targets_at;
     struct known known[ENTRIES];
 };
@@ -54,8 +55,10 @@ struct programs *programs_create(const struct policy *p, struct lookup *names)
         programs_free(t);
         return NULL;
     }
-    for (size_t i = 0; i < p->n_programs; i++)
+    for (size_t i = 0; i < p->n_programs; i++) {
         t->literal[i] = glob_is_literal(p->programs[i].text);
+        t->globs = t->globs || !t->literal[i];
+    }
     return t;
 }
 
@@ -166,7 +169,7 @@ bool programs_of(struct programs *t, const struct program *program, program_path
     if (!fresh || k->name_hash != hash) {
         *k = (struct known){.program = *program, .looked_at = now, .name_hash = hash};
         refresh_targets(t, now);
-        k->proven = compare(t, &program->id, name, &k->set);
+        k->proven = compare(t, &program->id, name, &k->set) || !t->globs;
         k->refused = lookup_refused_device(t->names, program->id.major, program->id.minor);
         lookup_rest(t->names);
     }

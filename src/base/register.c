@@ -10,7 +10,8 @@
 #include "base/own.h"
 
 enum {
-    SLOTS = REGISTER_ENTRIES_MAX * 2,
+    SLOTS_FEWEST = 1024,
+    SLOTS_MOST = REGISTER_ENTRIES_MAX * 2,
     NAME_BYTES = REGISTER_ENTRIES_MAX * 64,
 };
 
@@ -24,17 +25,20 @@ struct entry {
 };
 
 /* A slot is published after its entry is complete; readers go from slot to entry only. The file is sparse: only the
- * pages that hold something take memory. */
+ * pages that hold something take memory. So that few entries touch few pages, the table begins small: one of N slots is
+ * slot[N] to slot[2 N - 1], and when it is half full a table of twice as many is filled behind it, then made known. A
+ * reader who is still in the one before finds all that was there when he began. */
 struct reg {
     uint64_t layout;
     _Atomic uint32_t entries;
     _Atomic uint32_t name_bytes;
-    _Atomic uint32_t slot[SLOTS];
+    _Atomic uint32_t slots; /* of the table in use */
+    _Atomic uint32_t slot[2 * SLOTS_MOST];
     struct entry entry[REGISTER_ENTRIES_MAX];
     char names[NAME_BYTES];
 };
 
-#define LAYOUT (UINT64_C(2) << 32 | sizeof(struct entry))
+#define LAYOUT (UINT64_C(3) << 32 | sizeof(struct entry))
 
 static struct reg *map(int fd)
 {
@@ -52,6 +56,7 @@ struct reg *reg_create(int *fd)
         return NULL;
     r->layout = LAYOUT;
     atomic_store(&r->entries, 1); /* entry 0 means none */
+    atomic_store(&r->slots, SLOTS_FEWEST);
     *fd = STEAL_FD(memory);
     return r;
 }
@@ -81,7 +86,7 @@ static uint32_t hash(int watch, const struct file_id *id)
     h ^= ((uint64_t)id->major << 40 ^ (uint64_t)id->minor << 8 ^ (uint64_t)watch) * UINT64_C(0xC2B2AE3D27D4EB4F);
     h ^= (uint64_t)id->born_ns;
     h *= UINT64_C(0x9E3779B97F4A7C15);
-    return (uint32_t)(h >> 32) & (SLOTS - 1);
+    return (uint32_t)(h >> 32);
 }
 
 static bool is(const struct entry *e, int watch, const struct file_id *id)
@@ -89,17 +94,47 @@ static bool is(const struct entry *e, int watch, const struct file_id *id)
     return e->watch == watch && file_id_equal(&e->id, id);
 }
 
+/* A power of two within bounds, whatever the memory says. */
+static uint32_t slots_of(const struct reg *r)
+{
+    uint32_t slots = atomic_load_explicit(&r->slots, memory_order_acquire);
+    return slots >= SLOTS_FEWEST && slots <= SLOTS_MOST && !(slots & (slots - 1)) ? slots : SLOTS_FEWEST;
+}
+
 uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id)
 {
+    const uint32_t slots = slots_of(r);
     uint32_t s = hash(watch, id);
-    for (uint32_t tries = 0; tries < SLOTS; tries++, s = (s + 1) & (SLOTS - 1)) {
-        uint32_t n = atomic_load_explicit(&r->slot[s], memory_order_acquire);
+    for (uint32_t tries = 0; tries < slots; tries++, s++) {
+        uint32_t n = atomic_load_explicit(&r->slot[slots + (s & (slots - 1))], memory_order_acquire);
         if (n == 0 || n >= REGISTER_ENTRIES_MAX)
             return 0;
         if (is(&r->entry[n], watch, id))
             return n;
     }
     return 0;
+}
+
+/* Shows entry `n` in the table of `slots`, which has room. It may be there already: of a scout who died while he filled it. */
+static void show(struct reg *r, uint32_t slots, uint32_t n)
+{
+    uint32_t s = hash(r->entry[n].watch, &r->entry[n].id), other;
+    while ((other = atomic_load_explicit(&r->slot[slots + (s & (slots - 1))], memory_order_relaxed)) && other != n)
+        s++;
+    atomic_store_explicit(&r->slot[slots + (s & (slots - 1))], n, memory_order_release);
+}
+
+/* A table with room for one more entry than `n`. */
+static uint32_t room_for(struct reg *r, uint32_t n)
+{
+    uint32_t slots = slots_of(r);
+    if (n < slots / 2 || slots == SLOTS_MOST)
+        return slots;
+    slots *= 2;
+    for (uint32_t i = 1; i < n; i++)
+        show(r, slots, i);
+    atomic_store_explicit(&r->slots, slots, memory_order_release);
+    return slots;
 }
 
 uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t parent, const char *name)
@@ -117,11 +152,7 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
         (struct entry){.id = *id, .parent = parent, .name = at, .name_len = (uint16_t)len, .watch = (uint16_t)watch};
     atomic_store(&r->name_bytes, at + (uint32_t)len);
     atomic_store(&r->entries, n + 1);
-
-    uint32_t s = hash(watch, id);
-    while (atomic_load_explicit(&r->slot[s], memory_order_relaxed) != 0)
-        s = (s + 1) & (SLOTS - 1);
-    atomic_store_explicit(&r->slot[s], n, memory_order_release);
+    show(r, room_for(r, n), n);
     return n;
 }
 

@@ -53,7 +53,7 @@ static void add_parents(struct programs *t, int32_t pid, struct portrait *w)
         struct program_set set = {0};
         bool known;
         if (process_open(&p, pid) < 0 || process_creds(&p, &creds) < 0) {
-            w->subject.failed |= ATTR_LINEAGE;
+            w->subject.failed |= w->n_ancestors ? ATTR_LINEAGE : ATTR_LINEAGE | ATTR_PARENT;
             return;
         }
         program_of(t, &p, &set, w->ancestors[w->n_ancestors], &known);

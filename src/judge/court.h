@@ -28,11 +28,11 @@ struct judge {
     struct object_finder finder;
     struct loop loop;
     bool serving;
-    bool locked;                   /* LOCK_JUDGE is ours */
-    bool orphan;                   /* the keeper is gone */
-    int n_gates;                   /* of the watches, and of dropped ones behind them */
-    int end_fd;                    /* readable when we are told to leave */
-    bool tells_apart[WATCHES_MAX]; /* whether a rule of the watch tells reading from writing */
+    bool locked;                 /* LOCK_JUDGE is ours */
+    bool orphan;                 /* the keeper is gone */
+    int n_gates;                 /* of the watches, and of dropped ones behind them */
+    int end_fd;                  /* readable when we are told to leave */
+    unsigned needs[WATCHES_MAX]; /* what a question to the watch may ask for */
     struct gate_source {
         struct judge *judge;
         int gate;

@@ -71,7 +71,11 @@ static bool answer(struct judge *j, const struct question *q, enum answer a)
 static void conclude(struct judge *j, const struct question *q, const struct outcome *o)
 {
     struct fold_key key;
-    bool record = telling_prepare(j, q, o, &key);
+    bool record = !j->inquiry.gone && telling_prepare(j, q, o, &key);
+    if (j->inquiry.gone) { /* killed while it waited: there is nobody to answer and nothing to tell of */
+        answer(j, q, ANSWER_RELEASE);
+        return;
+    }
     if (!record) {
         outbox_put(j, q, o);
         return;
@@ -81,19 +85,11 @@ static void conclude(struct judge *j, const struct question *q, const struct out
 }
 
 /* A machine whose first process cannot open its files is lost. Recorded, never refused by a judge. */
-static bool is_init(const struct judge *j, const struct question *q)
+static bool is_init(struct judge *j, const struct question *q)
 {
+    if (q->tid != 1)
+        subject_gather(j->subjects, &j->inquiry, ATTR_CREDS);
     return q->tid == 1 || j->inquiry.creds.tgid == 1;
-}
-
-/* Whether the subject in hand is still there. If it was killed while it waited, there is nobody to answer and nothing to
- * tell of. */
-static bool find_subject(struct judge *j, const struct question *q)
-{
-    subject_find(j->subjects, q->tid, &j->inquiry);
-    if (j->inquiry.gone)
-        answer(j, q, ANSWER_RELEASE);
-    return !j->inquiry.gone;
 }
 
 /* What the rules of q->watch say of the subject and the object in hand. False: it is too early. */
@@ -124,8 +120,7 @@ static bool handle_dropped(struct judge *j, const struct question *q)
         answer(j, q, answer_fallback(&j->is.gates[q->gate]));
         return true;
     }
-    if (!find_subject(j, q))
-        return true;
+    subject_find(j->subjects, q->tid, 0, &j->inquiry);
     for (int w = 0; w < j->is.policy->n_watches; w++) {
         struct outcome o;
         if (!object_is_guarded(&j->finder, &j->thing, w))
@@ -168,8 +163,7 @@ static bool handle(struct judge *j, const struct question *q)
         answer(j, q, ANSWER_ALLOW);
         return true;
     }
-    if (!find_subject(j, q))
-        return true;
+    subject_find(j->subjects, q->tid, j->needs[q->watch], &j->inquiry);
     if (!rule_on(j, q, &o))
         return false;
     conclude(j, q, &o);
@@ -446,6 +440,12 @@ static void on_control(void *ctx, int fd, uint32_t events)
     }
 }
 
+/* What deciding, and recording what is recorded always, may ask for. */
+static unsigned needs_of_judging(const struct policy *p, const struct watch *w)
+{
+    return needs_of_watch(p, w) | (w->log == LOG_EVERYTHING ? ATTR_CREDS | ATTR_EXE | ATTR_LOGINUID : 0u);
+}
+
 struct judge *judge_prepare(const struct judge_setup *setup)
 {
     struct judge *j = calloc(1, sizeof *j);
@@ -469,7 +469,7 @@ struct judge *judge_prepare(const struct judge_setup *setup)
     }
     pace_init(&j->pace);
     for (int i = 0; i < setup->policy->n_watches; i++)
-        j->tells_apart[i] = needs_of_watch(setup->policy, &setup->policy->watches[i]) & NEED_INTENT;
+        j->needs[i] = needs_of_judging(setup->policy, &setup->policy->watches[i]);
     j->loop.on_deadline = on_deadline;
     j->loop.deadline_ctx = j;
     j->n_gates = setup->n_gates;

@@ -61,12 +61,13 @@ static void put_identity(struct report *r, struct inquiry *q)
         rec->flags |= FLAG_TRACED;
 }
 
-static void put_ancestor(void *ctx, int32_t pid, const struct process *p)
+static bool put_ancestor(void *ctx, int32_t pid, const struct process *p)
 {
     struct report *r = ctx;
     struct record *rec = &r->record;
     char path[PATH_MAX];
     ssize_t n = p ? process_program_path(p, path, sizeof path) : -1;
+    bool seen = n >= 0;
     if (n < 0)
         n = 0;
     if (n > RECORD_ANCESTOR_MAX) {
@@ -75,17 +76,19 @@ static void put_ancestor(void *ctx, int32_t pid, const struct process *p)
     }
     rec->ancestors[rec->n_ancestors].pid = pid;
     rec->ancestors[rec->n_ancestors++].exe = put(r, path, (size_t)n);
+    return seen;
 }
 
 void report_gather(struct report *r, struct subjects *subjects, struct inquiry *q, const struct object_finder *finder,
                    struct thing *thing)
 {
     record_begin(&r->record, RECORD_ACCESS, finder->policy);
-    subject_gather(subjects, q, ATTR_EXE | ATTR_LOGINUID | ATTR_UNIT);
+    subject_gather(subjects, q, ATTR_CREDS | ATTR_EXE | ATTR_LOGINUID | ATTR_UNIT);
+    subject_reach(subjects, q);
     put_program(r, subjects, q);
     put_identity(r, q);
     if (q->process)
-        subject_ancestors(subjects, q, put_ancestor, r);
+        subject_ancestors(subjects, q, RECORD_ANCESTORS_MAX, put_ancestor, r);
 
     struct record *rec = &r->record;
     char path[RECORD_NAME_MAX];

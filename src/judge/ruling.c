@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "judge/intent.h"
+#include "policy/needs.h"
 
 /* Asks the policy once: 0 when each of `ops` is decided, else what it wants to know. */
 static unsigned consult(struct judge *j, int watch, unsigned ops, struct decision out[OP_COUNT])
@@ -21,7 +22,7 @@ static unsigned consult(struct judge *j, int watch, unsigned ops, struct decisio
 
 static void gather(struct judge *j, unsigned attributes)
 {
-    if (attributes & ~(unsigned)ATTR_EXE)
+    if (attributes & ~(unsigned)(ATTR_CREDS | ATTR_EXE))
         outbox_send(j);
     if (attributes & ATTR_PLACE)
         object_place(&j->finder, &j->thing);
@@ -87,7 +88,7 @@ static void decide_open(struct judge *j, const struct question *q, struct outcom
     unsigned ops = both, need;
     struct decision d[OP_COUNT] = {0};
     while ((need = consult(j, q->watch, ops, d))) {
-        if (need & dear && ops == both && j->tells_apart[q->watch]) {
+        if (need & dear && ops == both && j->needs[q->watch] & NEED_INTENT) {
             if ((o->not_yet = !settle_intent(j, q, &ops)))
                 return;
         } else {
@@ -114,10 +115,10 @@ _Static_assert(WATCHES_MAX <= 64, "a bit for each watch");
 static bool in_exec(struct judge *j, const struct question *q, uint64_t watches, struct outcome *o)
 {
     uint64_t flags;
-    const struct last_exec *e = j->inquiry.exec;
-    if (!(watches & watch_bit(q->watch)) || !file_id_equal(&e->id, &j->thing.id))
+    const struct process_sight *opener = watches & watch_bit(q->watch) ? subject_sight(j->subjects, &j->inquiry) : NULL;
+    if (!opener)
         return false;
-    enum proc_call call = process_sight_call(subject_sight(j->subjects, &j->inquiry), &flags);
+    enum proc_call call = process_sight_call(opener, &flags);
     o->not_yet = call == CALL_RUNNING;
     return call == CALL_EXEC;
 }
@@ -126,9 +127,11 @@ static bool in_exec(struct judge *j, const struct question *q, uint64_t watches,
  * program's beginning. All of these are the exec. */
 static bool part_of_exec(struct judge *j, const struct question *q, struct outcome *o)
 {
-    struct last_exec *e = j->inquiry.exec;
-    if (q->kind == QUESTION_EXEC || !e)
-        return q->kind == QUESTION_EXEC;
+    if (q->kind == QUESTION_EXEC)
+        return true;
+    struct last_exec *e = subject_exec(j->subjects, &j->inquiry, &j->thing.id);
+    if (!e)
+        return false;
     if (q->kind == QUESTION_READ)
         return in_exec(j, q, e->asked, o);
     bool exec = in_exec(j, q, e->pending, o);
@@ -141,11 +144,9 @@ static bool part_of_exec(struct judge *j, const struct question *q, struct outco
  * until it is late, an answer by on_timeout. */
 static void remember_exec(struct judge *j, const struct question *q)
 {
-    struct last_exec *e = j->inquiry.exec;
+    struct last_exec *e = subject_begin_exec(j->subjects, &j->inquiry, &j->thing.id);
     if (!e)
         return;
-    if (!file_id_equal(&e->id, &j->thing.id))
-        *e = (struct last_exec){.id = j->thing.id};
     e->asked |= watch_bit(q->watch);
     e->pending |= watch_bit(q->watch);
 }

@@ -88,7 +88,7 @@ bool telling_prepare(struct judge *j, const struct question *q, const struct out
 {
     if (!wants_record(&j->is.policy->watches[q->watch], o))
         return false;
-    subject_gather(j->subjects, &j->inquiry, ATTR_EXE | ATTR_LOGINUID);
+    subject_gather(j->subjects, &j->inquiry, ATTR_CREDS | ATTR_EXE | ATTR_LOGINUID);
     *key = key_of(j, q, o, answer_verdict(&j->is.gates[q->gate], o->answer));
     if (fold_repeat(&j->fold, key, q->read_ns))
         return false;

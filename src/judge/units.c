@@ -18,16 +18,25 @@ static struct units_entry *entry_for(struct units *t, uint64_t cgroup)
     return oldest;
 }
 
+bool units_recall(struct units *t, uint64_t cgroup, char unit[UNIT_MAX])
+{
+#ifdef FILEWARD_NO_CACHE
+    return false;
+#endif
+    struct units_entry *e = entry_for(t, cgroup);
+    if (!cgroup || e->cgroup != cgroup)
+        return false;
+    e->used = ++t->uses;
+    memcpy(unit, e->unit, UNIT_MAX);
+    return true;
+}
+
 bool units_of(struct units *t, const struct process *p, struct creds *creds, char unit[UNIT_MAX])
 {
+    if (units_recall(t, creds->cgroup, unit))
+        return true;
     struct units_entry *e = entry_for(t, creds->cgroup);
     e->used = ++t->uses;
-#ifndef FILEWARD_NO_CACHE
-    if (creds->cgroup && e->cgroup == creds->cgroup) {
-        memcpy(unit, e->unit, UNIT_MAX);
-        return true;
-    }
-#endif
     /* Read, then look again: had it moved in between, the name would be that of another group. */
     struct creds after;
     bool by_cgroup, ok = process_unit(p, unit, &by_cgroup);

@@ -16,6 +16,9 @@ struct units {
     } entry[UNITS_MAX];
 };
 
+/* The unit of a control group that was seen before; false if it was not. */
+bool units_recall(struct units *t, uint64_t cgroup, char unit[UNIT_MAX]);
+
 /* The unit of `p`, whose control group has the number in `creds`. Sets creds->cgroup to 0 where it does not tell the unit:
  * on a machine with several hierarchies, or if the process changes it just now. False if it cannot be determined. */
 bool units_of(struct units *t, const struct process *p, struct creds *creds, char unit[UNIT_MAX]);

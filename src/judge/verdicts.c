@@ -89,9 +89,9 @@ static struct key key_of(struct verdicts *v, const struct verdict_question *q)
 {
     const struct subject *s = q->subject;
     const struct object *o = q->object;
-    bool lineage = s->known & ATTR_LINEAGE;
+    bool parent = s->known & ATTR_PARENT, lineage = s->known & ATTR_LINEAGE;
     put_set(v, 0, s->known & ATTR_EXE, s->exe);
-    put_set(v, 1, lineage, s->parent);
+    put_set(v, 1, parent, s->parent);
     put_set(v, 2, lineage, s->ancestors);
     return (struct key){.cgroup = s->known & ATTR_UNIT ? q->cgroup : 0,
                         .watch = q->watch,
@@ -109,7 +109,7 @@ static struct key key_of(struct verdicts *v, const struct verdict_question *q)
                         .object_uid = o->uid,
                         .object_mode = o->mode,
                         .place = o->known & ATTR_PLACE ? q->place : 0,
-                        .relatives = lineage ? (s->parent != NULL) | (s->ancestors != NULL) << 1 : 0};
+                        .relatives = (parent && s->parent) | (lineage && s->ancestors) << 1};
 }
 
 static uint64_t mix(uint64_t h, const void *words, size_t bytes)

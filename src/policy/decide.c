@@ -123,8 +123,8 @@ static enum answer try_condition(const struct policy *p, const struct rule *r, e
     case COND_UNIT:
         return try_unit(r, s, missing);
     case COND_PARENT:
-        a = have(ATTR_LINEAGE, s->known, s->failed, missing);
-        return a == YES || (a == UNKNOWN && s->parent) ? yes_if(any_program(&r->parent, s->parent)) : a;
+        a = have(ATTR_PARENT, s->known, s->failed, missing);
+        return a == YES ? yes_if(any_program(&r->parent, s->parent)) : a;
     case COND_ANCESTOR:
         a = have(ATTR_LINEAGE, s->known, s->failed, missing);
         if (a == UNKNOWN && s->ancestors && any_program(&r->ancestor, s->ancestors))

@@ -6,6 +6,7 @@ const struct need needs[NEEDS] = {
     {ATTR_CREDS, "ids", "the ids of who asks", 1},
     {ATTR_PLACE, "place", "the place of the file", 1},
     {ATTR_EXE, "exe", "the program", 3},
+    {ATTR_PARENT, "parent", "its parent", 4},
     {ATTR_LOGINUID, "loginuid", "who logged in", 5},
     {NEED_INTENT, "intent", "whether it reads or writes", 8},
     {ATTR_UNIT, "unit", "the unit", 12},
@@ -24,7 +25,7 @@ unsigned needs_of_condition(const struct rule *r, enum condition c)
         [COND_PATH] = ATTR_PLACE,
         [COND_LOGINUID] = ATTR_LOGINUID,
         [COND_UNIT] = ATTR_UNIT,
-        [COND_PARENT] = ATTR_LINEAGE,
+        [COND_PARENT] = ATTR_PARENT,
         [COND_ANCESTOR] = ATTR_LINEAGE,
     };
     return of[c] | (c == COND_UID && r->uid.owner ? (unsigned)ATTR_OWNER : 0);

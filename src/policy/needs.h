@@ -24,7 +24,7 @@ struct need {
     const char *words; /* for people */
     int us;            /* about what it costs, beside an open's 10 to 30 us; 0: nothing */
 };
-enum { NEEDS = 9 };
+enum { NEEDS = 10 };
 extern const struct need needs[NEEDS];
 
 /* The first rule of a watch that asks for it, NULL if none does. */

@@ -72,11 +72,22 @@ static void unit(struct scene *s)
     char name[UNIT_MAX];
     process_unit(&s->child, name, NULL);
 }
-static void first_sight(struct scene *s)
+static void first_ids(struct scene *s)
 {
-    struct process p;
+    struct process p = process_named(s->child.tid);
     struct creds c;
-    if (process_open_with(&p, s->child.tid, &c) < 0)
+    bool told;
+    if (process_reach(&p, PROCESS_PIDFD, &c, &told) < 0 || process_creds(&p, &c) < 0)
+        err(1, "process %d", s->child.tid);
+    process_close(&p);
+}
+static void first_program(struct scene *s)
+{
+    struct process p = process_named(s->child.tid);
+    struct creds c;
+    struct program program;
+    bool told;
+    if (process_reach(&p, PROCESS_PROC, &c, &told) < 0 || process_program(&p, &program) < 0)
         err(1, "/proc/%d", s->child.tid);
     process_close(&p);
 }
@@ -94,7 +105,8 @@ static const struct {
     {"open, read, close of loginuid", loginuid},
     {"open, read, close of cgroup: the unit", unit},
     {"open, read, close of status: the groups", groups},
-    {"pidfd_open, open of /proc/TID, ids, close: a process not yet known", first_sight},
+    {"pidfd_open, ids, close: the ids of a process not yet known", first_ids},
+    {"open of /proc/TID, program, close: the program of one not yet known", first_program},
     {"pread of loadavg: does anybody need the processor", load},
 };
 

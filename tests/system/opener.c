@@ -8,11 +8,14 @@
  *   leaderless PATH   in a thread whose process's first thread has ended
  *   lease PATH        takes a write lease, says "leased", holds it until its input ends
  *   many N PATH       N times (0: until SIGTERM); says how many were opened, refused (EPERM), released (EBUSY) or
- *                     failed otherwise, and how many milliseconds the longest took */
+ *                     failed otherwise, and how many milliseconds the longest took
+ *   new N PATH        once in each of N new processes; says how many were opened
+ *   numbered TID PROGRAM ARGUMENT...   runs it as a child whose number is TID */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -212,6 +216,39 @@ static int many(const char *times, const char *path)
     return 0;
 }
 
+static int new(const char *times, const char *path)
+{
+    int opened = 0;
+    for (long i = strtol(times, NULL, 10); i > 0; i--) {
+        int status;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(open(path, O_RDONLY) < 0);
+        if (child < 0 || waitpid(child, &status, 0) < 0)
+            return 1;
+        opened += status == 0;
+    }
+    printf("opened %d\n", opened);
+    return 0;
+}
+
+static int numbered(const char *number, char **command)
+{
+    pid_t tid = (pid_t)strtol(number, NULL, 10);
+    struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (unsigned long)&tid, .set_tid_size = 1};
+    int status;
+    pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    if (child == 0) {
+        execv(command[0], command);
+        _exit(127);
+    }
+    if (child < 0 || waitpid(child, &status, 0) < 0) {
+        fprintf(stderr, "opener: number %s: %s\n", number, strerror(errno));
+        return 126;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+}
+
 static int open_so(const char *how, const char *path)
 {
     static const struct {
@@ -249,6 +286,10 @@ int main(int argc, char **argv)
         return thread(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "many") == 0)
         return many(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "new") == 0)
+        return new(argv[2], argv[3]);
+    if (argc > 3 && strcmp(argv[1], "numbered") == 0)
+        return numbered(argv[2], argv + 3);
     if (argc != 3)
         return 2;
     if (strcmp(argv[1], "leaderless") == 0)

@@ -9,7 +9,8 @@ struct question {
     struct program_set exe, parent, ancestors;
 };
 
-static const unsigned subject_all = ATTR_CREDS | ATTR_EXE | ATTR_GROUPS | ATTR_LOGINUID | ATTR_UNIT | ATTR_LINEAGE;
+static const unsigned subject_all =
+    ATTR_CREDS | ATTR_EXE | ATTR_GROUPS | ATTR_LOGINUID | ATTR_UNIT | ATTR_PARENT | ATTR_LINEAGE;
 static const unsigned object_all = ATTR_OWNER | ATTR_PLACE;
 
 static void question_init(struct question *q)
@@ -175,10 +176,10 @@ static void test_unknown_and_failed(void **state)
         const char *condition;
         unsigned attributes;
     } cases[] = {
-        {"uid = 5", ATTR_CREDS},           {"uid = owner", ATTR_OWNER},         {"gid = 5", ATTR_GROUPS},
-        {"egid = 5", ATTR_CREDS},          {"exe = /bin/a", ATTR_EXE},          {"loginuid = 5", ATTR_LOGINUID},
-        {"unit = a.service", ATTR_UNIT},   {"path = /w/x", ATTR_PLACE},         {"object = public", ATTR_OWNER},
-        {"parent = /bin/a", ATTR_LINEAGE}, {"ancestor = /bin/a", ATTR_LINEAGE},
+        {"uid = 5", ATTR_CREDS},          {"uid = owner", ATTR_OWNER},         {"gid = 5", ATTR_GROUPS},
+        {"egid = 5", ATTR_CREDS},         {"exe = /bin/a", ATTR_EXE},          {"loginuid = 5", ATTR_LOGINUID},
+        {"unit = a.service", ATTR_UNIT},  {"path = /w/x", ATTR_PLACE},         {"object = public", ATTR_OWNER},
+        {"parent = /bin/a", ATTR_PARENT}, {"ancestor = /bin/a", ATTR_LINEAGE},
     };
     struct fixture x;
     fixture_open(&x);

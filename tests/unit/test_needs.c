@@ -13,7 +13,7 @@ static const struct {
     {"egid = 1", ATTR_CREDS},
     {"loginuid = 1", ATTR_LOGINUID},
     {"exe = /bin/p", ATTR_EXE},
-    {"parent = /bin/p", ATTR_LINEAGE},
+    {"parent = /bin/p", ATTR_PARENT},
     {"ancestor = /bin/p", ATTR_LINEAGE},
     {"unit = a.service", ATTR_UNIT},
     {"path = /w/a", ATTR_PLACE},

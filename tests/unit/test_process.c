@@ -235,6 +235,66 @@ static void test_gone(void **state)
     assert_int_equal(process_open(&again, -1), -1);
 }
 
+static bool reach(struct process *p, unsigned parts, struct creds *creds)
+{
+    bool told;
+    return process_reach(p, parts, creds, &told) == 0;
+}
+
+/* What is asked for is opened and no more; what is opened later is of the same process, or of none. */
+static void test_reach(void **state)
+{
+    (void)state;
+    if ((process_features() & (FEATURE_PIDFD_THREAD | FEATURE_PIDFD_INFO)) !=
+        (FEATURE_PIDFD_THREAD | FEATURE_PIDFD_INFO))
+        skip();
+    pid_t child = sleeper();
+    struct creds c = {0}, expected = ours();
+    struct program program;
+    bool told;
+    expected.tgid = child;
+    expected.ppid = getpid();
+
+    struct process ids = process_named(child), proc = ids, both = ids, first = ids, second = ids;
+    process_close(&ids); /* nothing yet */
+    assert_int_equal(process_program(&ids, &program), -1);
+    assert_int_equal(process_reach(&ids, PROCESS_PIDFD, &c, &told), 0);
+    assert_false(told);
+    assert_int_equal(ids.proc, PROCESS_SHUT);
+    assert_int_equal(process_creds(&ids, &c), 0);
+    expect_creds(&c, &expected);
+
+    assert_true(reach(&proc, PROCESS_PROC, &c));
+    assert_int_equal(proc.pidfd, PROCESS_SHUT);
+    assert_int_equal(process_program(&proc, &program), 0);
+
+    memset(&c, 0, sizeof c);
+    assert_int_equal(process_reach(&both, PROCESS_PIDFD | PROCESS_PROC, &c, &told), 0);
+    assert_true(told);
+    expect_creds(&c, &expected);
+    int pidfd = both.pidfd;
+    assert_true(reach(&both, PROCESS_PIDFD | PROCESS_PROC, &c));
+    assert_int_equal(both.pidfd, pidfd); /* once is enough */
+
+    assert_true(reach(&first, PROCESS_PROC, &c) && reach(&first, PROCESS_PIDFD, &c));
+    assert_int_equal(process_creds(&first, &c), 0);
+    assert_true(reach(&second, PROCESS_PIDFD, &c) && reach(&second, PROCESS_PROC, &c));
+    assert_int_equal(process_program(&second, &program), 0);
+
+    /* Another has the number, or nobody: as seen from what is open, that process is gone. */
+    end(child);
+    child = sleeper();
+    ids.tid = proc.tid = child;
+    assert_false(reach(&ids, PROCESS_PROC, &c));
+    assert_int_equal(errno, ESRCH);
+    assert_false(reach(&proc, PROCESS_PIDFD, &c));
+    assert_int_equal(errno, ESRCH);
+    end(child);
+    struct process *all[] = {&ids, &proc, &both, &first, &second};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        process_close(all[i]);
+}
+
 /* A thread that took other ids than its process has: only the raw system calls do that. */
 struct thread {
     int32_t tid;
@@ -417,9 +477,10 @@ static void test_hostile_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ourselves), cmocka_unit_test(test_program), cmocka_unit_test(test_child),
-        cmocka_unit_test(test_identity),  cmocka_unit_test(test_gone),    cmocka_unit_test(test_thread),
-        cmocka_unit_test(test_call),      cmocka_unit_test(test_foreign), cmocka_unit_test(test_hostile_name),
+        cmocka_unit_test(test_ourselves),    cmocka_unit_test(test_program), cmocka_unit_test(test_child),
+        cmocka_unit_test(test_identity),     cmocka_unit_test(test_gone),    cmocka_unit_test(test_reach),
+        cmocka_unit_test(test_thread),       cmocka_unit_test(test_call),    cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_hostile_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

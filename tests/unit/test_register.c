@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,6 +183,37 @@ static void test_names_full(void **state)
     reg_close(r);
 }
 
+/* Bytes that the register takes for each of `files`, with names of `len` letters. */
+static double bytes_for_each(uint64_t files, int len)
+{
+    int fd;
+    struct stat st;
+    char name[32];
+    struct reg *r = reg_create(&fd);
+    assert_non_null(r);
+    uint32_t dir = reg_add(r, 0, &(struct file_id){.ino = 1}, 0, "/d");
+    for (uint64_t i = 2; i <= files; i++) {
+        snprintf(name, sizeof name, "%0*d", len, (int)i);
+        assert_int_equal(reg_add(r, 0, &(struct file_id){.ino = i, .born_ns = (int64_t)i}, dir, name), i);
+    }
+    for (uint64_t i = 1; i <= files; i++)
+        assert_int_equal(reg_find(r, 0, &(struct file_id){.ino = i, .born_ns = i > 1 ? (int64_t)i : 0}), i);
+    assert_int_equal(fstat(fd, &st), 0);
+    reg_close(r);
+    close(fd);
+    return (double)st.st_blocks * 512 / (double)files;
+}
+
+/* Memory grows with the files: less than 100 bytes each, name and all, also when the table has just been made larger. */
+static void test_memory(void **state)
+{
+    (void)state;
+    const uint64_t just_grown = (1 << 16) + 1;
+    assert_true(bytes_for_each(100000, 20) < 100);
+    assert_true(bytes_for_each(just_grown, 20) < 100);
+    assert_true(bytes_for_each(1000, 20) < 110); /* in whole pages */
+}
+
 static uint64_t inode_of(uint32_t i)
 {
     return (uint64_t)i * UINT64_C(2654435761);
@@ -277,13 +309,10 @@ static void test_heritage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_long_names),
-        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_names_full),
-        cmocka_unit_test(test_concurrent_reader),
+        cmocka_unit_test(test_places),   cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_room),     cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_full),     cmocka_unit_test(test_names_full),
+        cmocka_unit_test(test_memory),   cmocka_unit_test(test_concurrent_reader),
         cmocka_unit_test(test_heritage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

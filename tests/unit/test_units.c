@@ -51,7 +51,8 @@ static void test_remembered(void **state)
     struct creds creds, again;
     char unit[UNIT_MAX] = "", expected[UNIT_MAX] = "";
     bool by_cgroup;
-    assert_int_equal(process_open_with(&self, getpid(), &creds), 0);
+    assert_int_equal(process_open(&self, getpid()), 0);
+    assert_int_equal(process_creds(&self, &creds), 0);
     if (!creds.cgroup || !process_unit(&self, expected, &by_cgroup)) {
         process_close(&self);
         skip();

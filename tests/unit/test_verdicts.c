@@ -15,7 +15,7 @@ struct asked {
 
 static void asked_init(struct asked *a)
 {
-    *a = (struct asked){.s = {.known = ATTR_CREDS | ATTR_EXE | ATTR_LOGINUID | ATTR_UNIT | ATTR_LINEAGE,
+    *a = (struct asked){.s = {.known = ATTR_CREDS | ATTR_EXE | ATTR_LOGINUID | ATTR_UNIT | ATTR_PARENT | ATTR_LINEAGE,
                               .fsuid = 1,
                               .gid = 1,
                               .rgid = 1,
@@ -294,7 +294,7 @@ static void test_unknown_parent(void **state)
     ask(v, x.policy, &a, d);
     assert_remembered(ask(v, x.policy, &a, d));
     assert_int_equal(d[OP_READ].action, ACTION_ALLOW);
-    a.s.parent = NULL;
+    a.s.failed = ATTR_LINEAGE | ATTR_PARENT;
     ask(v, x.policy, &a, d);
     assert_int_equal(d[OP_READ].action, ACTION_DENY);
     verdicts_free(v);

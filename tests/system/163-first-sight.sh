@@ -1,0 +1,70 @@
+# promise: the first open of a process costs a bounded number of system calls for each thing that the rules ask for, and none for what they do not
+. tests/system/lib.sh
+setup
+need strace
+not_sanitized "the sanitizers make system calls of their own"
+grep -q FILEWARD_NO_CACHE "$BUILD/flags" && skip "built without what makes it quick"
+times=60
+opener=$BUILD/tests/opener
+# What a watch asks for, and how many calls each process may cost beside reading, answering and closing its question.
+asked=(nothing ids exe both parent ancestor loginuid unit groups)
+condition_nothing="path = $T/guarded/nothing" calls_nothing=0
+condition_ids="uid = root" calls_ids=2
+condition_exe="exe = $opener" calls_exe=2
+condition_both="uid = root
+exe = $opener" calls_both=4
+condition_parent="parent = $opener" calls_parent=3
+condition_ancestor="ancestor = /usr/bin/none" calls_ancestor=2
+condition_loginuid="loginuid = 12345" calls_loginuid=4
+condition_unit="unit = none.service" calls_unit=2
+[[ $(</proc/self/cgroup) != *:name=systemd:* ]] || calls_unit=7 # two hierarchies: no number tells the unit
+condition_groups="gid = 12345" calls_groups=6
+for what in "${asked[@]}"; do
+    mkdir "$T/guarded/$what"
+    echo x >"$T/guarded/$what/file"
+    condition=condition_$what
+    printf '[watch %s]\npath = %s\ndefault = allow\n[rule %s/r]\naction = allow\n%s\n' \
+        "$what" "$T/guarded/$what" "$what" "${!condition}"
+done >"$T/policy"
+guard <"$T/policy"
+judge=$(role_pid judge)
+
+# trace WHAT: what the judge does while that many new processes open a file once; a line a call. Looking whether another
+# question has come is not counted: between two new processes there is time for that.
+trace() {
+    local tracer
+    limited "$opener" new 3 "$T/guarded/$1/file" >/dev/null # the programs and the units are known now
+    strace -qq -p "$judge" -o "$T/trace" 2>"$T/strace" &
+    tracer=$!
+    until_true 5 grep -qs "^TracerPid:[[:space:]]*$tracer\$" "/proc/$judge/status" || skip "strace: $(cat "$T/strace")"
+    limited "$opener" new $times "$T/guarded/$1/file" >"$T/opened"
+    kill -INT $tracer
+    wait $tracer 2>/dev/null
+    grep -qw "opened $times" "$T/opened" || fail "$1: not all were allowed: $(cat "$T/opened")"
+    grep -v -e '^epoll_' -e '= -1 EAGAIN' -e '^pread64(.*\..* .*/' "$T/trace"
+}
+
+# How many stand above a child of the opener: it, and who limits its time; one may hide its program, and is asked twice.
+above=3
+pid=$$
+while [ "$pid" -gt 0 ]; do
+    above=$((above + 1))
+    pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+done
+for what in "${asked[@]}"; do
+    trace "$what" >"$T/calls"
+    sum=$(wc -l <"$T/calls")
+    most=calls_$what
+    most=$((${!most} + 4)) # read, statx of the object, write, close
+    [ "$what" != ancestor ] || most=$((most + above))
+    printf '%-9s %s calls for each new process, at most %s\n' "$what" "$((sum * 100 / times))/100" "$most"
+    sed 's/(.*//' "$T/calls" | sort | uniq -c | tr '\n' ','
+    echo
+    [ "$sum" -ge $((4 * times)) ] || fail "$what: only $sum calls: the judge was not seen"
+    # Who had the place of a new process in the table is closed, and looks at what time has changed come on top.
+    [ "$sum" -le $((most * times + times / 2 + 20)) ] || fail "$what: $sum calls for $times processes, more than $most each"
+done
+trace ids >"$T/calls"
+[ "$(grep -c '^openat' "$T/calls")" -le 5 ] || fail "ids: /proc is opened though only ids are asked for"
+trace exe >"$T/calls"
+[ "$(grep -c '^pidfd_open' "$T/calls")" -le 5 ] || fail "exe: ids are looked at though only the program is asked for"
