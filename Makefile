@@ -21,7 +21,7 @@ UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/te
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 HELPERS = $(patsubst tests/system/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/system/*.c)))
 BENCH   = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
-SCRIPTS = .ci/run tests/run $(wildcard packaging/*.sh tests/*.sh tests/*/*.sh tests/bench/run tests/bench/report)
+SCRIPTS = .ci/run tests/run tests/kernel/run tests/kernel/init $(wildcard packaging/*.sh tests/*.sh tests/*/*.sh tests/bench/run tests/bench/report)
 POLICIES = $(wildcard policy/*.ini)
 MAN      = $(wildcard man/*.8)
 LIBRARIES = libseccomp libcap inih libmicrohttpd nettle jansson
@@ -68,7 +68,7 @@ endif
 compile = $(CC) -std=gnu17 $(CFLAGS) $(WARNINGS) $(hardening) $(DEFINES)
 link    = $(CC) $(CFLAGS) $(hardening) $(LDFLAGS) $(link_hardening) -Wl,--as-needed
 
-.PHONY: all help deps objects unit run test soak bench lint fuzz fuzzers fuzz-programs asan uncached install install-files
+.PHONY: all help deps objects unit run test test-kernel soak bench lint fuzz fuzzers fuzz-programs asan uncached install install-files
 .PHONY: uninstall clean libraries force bench-docs deps-bench bench-programs format lint-walls lint-format lint-shell
 .PHONY: lint-cppcheck lint-analyzer
 .DELETE_ON_ERROR:
@@ -83,6 +83,7 @@ help:
 	@echo 'make test       unit, fuzz and system tests (root); tests/run NAME... runs some'
 	@echo 'make soak bench lint fuzz asan    longer tests, speed, style and walls, fuzzing, sanitizers'
 	@echo 'make uncached   the tests on a judge that remembers nothing'
+	@echo 'make test-kernel    the core of them on an older kernel, in a virtual machine (x86_64, Debian)'
 	@echo 'make install uninstall            PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR=$(DESTDIR)'
 
 deps:
@@ -138,6 +139,12 @@ soak:
 	@packaging/deps.sh build test
 	@$(MAKE) --no-print-directory all unit
 	@BUILD=$(BUILD) SOAK=1 tests/run $(TESTS)
+
+# The core of the tests on Linux 6.1, where much of what newer kernels have is missing.
+test-kernel:
+	@packaging/deps.sh build test kernel
+	@$(MAKE) --no-print-directory all unit
+	@BUILD=$(BUILD) tests/kernel/run $(TESTS)
 
 # The same tests on a program in which sanitizers watch memory and arithmetic.
 asan:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing for the named sets (build test lint fuzz fapolicyd), and is silent when nothing is.
+# Installs what is missing for the named sets (build test kernel lint fuzz fapolicyd), and is silent when nothing is.
 # No service is started or enabled by it: some tests need the programs of sshd and Prometheus, not their daemons.
 set -eu
 
@@ -26,12 +26,16 @@ for set in "${@:-build}"; do
         debian="$debian clang libclang-rt-dev"
         fedora="$fedora clang compiler-rt"
         ;;
+    kernel)
+        debian="$debian qemu-system-x86 cpio kmod iproute2 e2fsprogs xfsprogs btrfs-progs"
+        fedora="$fedora qemu-system-x86 cpio kmod iproute e2fsprogs xfsprogs btrfs-progs"
+        ;;
     fapolicyd)
         debian="$debian fapolicyd"
         fedora="$fedora fapolicyd"
         ;;
     *)
-        echo "deps.sh: unknown set '$set': build, test, lint, fuzz or fapolicyd" >&2
+        echo "deps.sh: unknown set '$set': build, test, kernel, lint, fuzz or fapolicyd" >&2
         exit 2
         ;;
     esac

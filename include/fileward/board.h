@@ -30,6 +30,7 @@ enum feature {
     FEATURE_PIDFD_INFO = 1u << 2,   /* credentials by pidfd (6.13), else /proc/TID/status */
     FEATURE_PIDFD_THREAD = 1u << 3, /* pidfd of a thread (6.9) */
     FEATURE_LANDLOCK = 1u << 4,     /* the herald is confined by Landlock */
+    FEATURE_OVERLAY = 1u << 5,      /* what an overlay opens in a guarded layer is asked about (6.5) */
 };
 
 struct board_kin {

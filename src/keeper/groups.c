@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "fileward/board.h"
@@ -99,6 +100,15 @@ static bool keep_dropped(struct family *f, const struct family *before)
     return true;
 }
 
+/* Whether an overlay's opening of its layers' files is asked about. Nothing but the version tells; distributions that give
+ * their kernels old numbers lose a warning at most. */
+static bool asks_through_overlays(void)
+{
+    struct utsname u;
+    unsigned major, minor;
+    return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 5));
+}
+
 int groups_create(struct family *f, const struct family *before, uint32_t *features)
 {
     const struct policy *p = f->policy;
@@ -123,6 +133,7 @@ int groups_create(struct family *f, const struct family *before, uint32_t *featu
         *features |= g->deny_errno ? FEATURE_DENY_ERRNO : 0u;
     }
     *features |= kinds[kind] & KERNEL_FAN_REPORT_FD_ERROR ? FEATURE_FD_ERROR : 0u;
+    *features |= asks_through_overlays() ? FEATURE_OVERLAY : 0u;
     if (keep_dropped(f, before))
         return 0;
     aloud("fileward: too many watches change at once: with those of the policies before there would be more than %d; "

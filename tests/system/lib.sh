@@ -20,7 +20,8 @@ BUILD=${BUILD:-build}
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 FILEWARD=${FILEWARD:-$BUILD/fileward}
 FILEWARD_UID=${FILEWARD_UID:-60842} # the daemon's own user: a number, so that no account is needed
-COMMAND_SECONDS=${COMMAND_SECONDS:-10}
+SLOWNESS=${SLOWNESS:-1} # by how much everything takes longer than on real processors (tests/kernel)
+COMMAND_SECONDS=${COMMAND_SECONDS:-$((10 * SLOWNESS))}
 DAEMON=
 OWN_RUN=
 
@@ -160,6 +161,7 @@ policy() {
 settings() {
     local -A value=([mode]=enforce [listen]=$LISTEN [socket]=$SOCKET [log_file]=$LOG [user]=$FILEWARD_UID)
     local line key
+    [ "$SLOWNESS" = 1 ] || value[timeout]=$((200 * SLOWNESS))ms
     for line; do
         value[${line%% *}]=${line#*= }
     done
@@ -240,7 +242,7 @@ limited() {
 
 # until_true SECONDS COMMAND...: tries until COMMAND succeeds; fails when the time is over.
 until_true() {
-    local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local end=$((${EPOCHREALTIME/./} + $1 * SLOWNESS * 1000000))
     shift
     until "$@"; do
         [ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
@@ -319,7 +321,7 @@ $(tail -n 15 "$LOG" 2>&1)"
 http() {
     local path=$1
     shift
-    curl -sS --max-time 5 "$@" "http://$LISTEN$path"
+    curl -sS --max-time $((5 * SLOWNESS)) "$@" "http://$LISTEN$path"
 }
 
 status_json() {

@@ -124,7 +124,7 @@ static void test_golden_status(void **state)
     b->started_ns = INT64_C(1795320000000000000);
     b->state = BOARD_SERVING;
     b->keeper_tick_ns = 5;
-    b->features = FEATURE_FD_ERROR | FEATURE_LANDLOCK;
+    b->features = FEATURE_FD_ERROR | FEATURE_LANDLOCK | FEATURE_OVERLAY;
     b->watch[0].marks = 12;
     b->reloads = 2;
     b->loaded_ns = INT64_C(1795320060000000000);
