@@ -36,11 +36,12 @@ const char *packages_root(const struct packages *p);
  * use. True also when it cannot be told. */
 bool packages_changed(const struct packages *p);
 
+/* The later, the more it says. */
 enum packaged_end {
-    PACKAGED_FOUND,
     PACKAGED_NOT,         /* no installed package has this file */
     PACKAGED_NO_CHECKSUM, /* one has (a configuration file, or a package without checksums) */
     PACKAGED_FAILED,      /* the database could not be read: errno */
+    PACKAGED_FOUND,
 };
 struct packaged {
     char package[PACKAGE_NAME_MAX];
