@@ -20,7 +20,7 @@ enum {
 
 /* A package that lists a name. Names are not kept: what hashes alike is compared in the package's own files. */
 struct listed {
-    uint64_t hash; /* of the name in a merged /usr, if this is one */
+    uint64_t hash; /* of the name as it is written */
     uint32_t package;
 };
 
@@ -151,17 +151,12 @@ static bool leads_to(const struct packages *p, struct span name, struct span pat
            memcmp(path.at + n, name.at, name.len) == 0;
 }
 
-static uint64_t hash_more(uint64_t h, struct span s)
+static uint64_t hash_name(struct span name)
 {
-    for (size_t i = 0; i < s.len; i++)
-        h = (h ^ (unsigned char)s.at[i]) * UINT64_C(0x100000001B3); /* FNV-1a */
+    uint64_t h = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
+    for (size_t i = 0; i < name.len; i++)
+        h = (h ^ (unsigned char)name.at[i]) * UINT64_C(0x100000001B3);
     return h;
-}
-
-static uint64_t hash_name(const struct packages *p, struct span name)
-{
-    const char *usr = before(p, name);
-    return hash_more(hash_more(UINT64_C(0xCBF29CE484222325), span_of(usr, strlen(usr))), name);
 }
 
 /* Room for one more of `size` bytes. */
@@ -184,7 +179,7 @@ static bool add_listed(struct packages *p, struct span name, uint32_t package)
 {
     if (!grow((void **)&p->listed, p->n_listed, &p->room_listed, sizeof *p->listed, NAMES_MAX))
         return false;
-    p->listed[p->n_listed++] = (struct listed){.hash = hash_name(p, name), .package = package};
+    p->listed[p->n_listed++] = (struct listed){.hash = hash_name(name), .package = package};
     return true;
 }
 
@@ -380,7 +375,7 @@ static enum packaged_end later(enum packaged_end a, enum packaged_end b)
 /* Looks for packages that list `name` and whose file for it lies at `path`. */
 static enum packaged_end find_owner(const struct packages *p, struct span name, struct span path, struct packaged *out)
 {
-    uint64_t hash = hash_name(p, name);
+    uint64_t hash = hash_name(name);
     size_t low = 0, high = p->n_listed;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
