@@ -1,6 +1,7 @@
 #include "keeper/heritage.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -10,6 +11,8 @@
 #include "base/own.h"
 #include "base/process.h"
 #include "keeper/groups.h"
+
+enum { END_MS = 2000 };
 
 static int copy_of(int pidfd, int fd)
 {
@@ -105,6 +108,22 @@ static bool is_alone(const struct family *old, const struct estate *e)
     return !keeper && !judge;
 }
 
+/* Whether it ended while we looked: a process loses its descriptors before its locks. Then nobody guards, and nothing is
+ * left to be taken. */
+static bool has_ended(struct family *old)
+{
+    struct child *judge = &old->seat[SEAT_JUDGE];
+    struct pollfd end = {.fd = judge->pidfd, .events = POLLIN};
+    if (errno != ESRCH || poll(&end, 1, END_MS) != 1)
+        return false;
+    while (old->n_gates > 0)
+        close(old->gates[--old->n_gates].fd);
+    close(judge->pidfd);
+    judge->pid = 0;
+    judge->pidfd = -1;
+    return true;
+}
+
 int heritage_take(struct family *old, struct estate *e)
 {
     const struct ledger *l = e->ledger;
@@ -118,8 +137,10 @@ int heritage_take(struct family *old, struct estate *e)
     const char *wrong = what_is_wrong(old, l);
     if (wrong)
         return refuse(old, e, wrong);
-    if (!take_groups(old, &l->page, judge))
-        return refuse(old, e, strerror(errno));
+    if (!take_groups(old, &l->page, judge)) {
+        const char *why = strerror(errno);
+        return has_ended(old) ? 0 : refuse(old, e, why);
+    }
     take_memory(e, &l->page, judge);
     if (herald >= 0)
         e->files.http = copy_of(herald, l->page.http);
