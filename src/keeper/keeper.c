@@ -29,6 +29,7 @@ enum {
     LIVED_MS = 5000, /* a child that lived this long may come back at once */
     HANGS_MS = 5000, /* one that says nothing for so long is stuck; a disk may keep the scout waiting for longer */
     SCOUT_HANGS_MS = 30000,
+    PAUSE_MS = 1000, /* a tick that comes so late was kept from its processor, and so was everybody else */
 };
 
 struct keeper {
@@ -36,6 +37,7 @@ struct keeper {
     struct loop loop;
     sigset_t signals;
     int signal_fd;
+    int64_t due_ns;              /* when the next tick should come */
     int64_t watchdog_ns, fed_ns; /* how often the service manager wants to hear of us (0: never); when it last did */
     bool leaving;                /* without ending anybody else, as soon as no change is under way */
 };
@@ -171,8 +173,7 @@ static void on_signal(void *ctx, int fd, uint32_t events)
     if (read(fd, &s, sizeof s) != (ssize_t)sizeof s)
         return;
     switch (s.ssi_signo) {
-    case SIGCHLD:
-        look_after_children(k);
+    case SIGCHLD: /* the tick looks after them */
         break;
     case SIGHUP:
         change_ask(&k->change);
@@ -218,11 +219,27 @@ static void watch_over_judge(struct keeper *k, struct family *f, int64_t now)
     }
 }
 
+/* A virtual machine that was stopped and goes on, or a keeper that was: what nobody could do meanwhile is held against
+ * nobody. */
+static void forgive_a_pause(struct keeper *k, int64_t now)
+{
+    int64_t late = k->due_ns ? now - k->due_ns : 0;
+    if (late < PAUSE_MS * NS_PER_MS)
+        return;
+    k->change.since_ns += late;
+    if (k->change.rescue.waiting_since)
+        k->change.rescue.waiting_since += late;
+    for (size_t i = 0; i < sizeof k->change.slot / sizeof *k->change.slot; i++)
+        for (int seat = 0; seat < SEAT_COUNT; seat++)
+            k->change.slot[i].family.seat[seat].heard_ns += late;
+}
+
 static void on_tick(void *ctx)
 {
     struct keeper *k = ctx;
     int64_t now = clock_now();
     struct family *f = serving(k);
+    forgive_a_pause(k, now);
     if (f)
         watch_over_judge(k, f, now);
     change_tick(&k->change, now);
@@ -231,7 +248,7 @@ static void on_tick(void *ctx)
     if (k->leaving && k->change.announced && k->change.phase == PHASE_QUIET && f && f->seat[SEAT_JUDGE].pid)
         end_with(k, "the keeper left (SIGUSR2); its judge guards until the next one comes");
     k->loop.stop |= k->change.failed;
-    k->loop.deadline = change_deadline(&k->change, now);
+    k->loop.deadline = k->due_ns = change_deadline(&k->change, now);
 }
 
 /* --- start ------------------------------------------------------------------------------------------------------ */

@@ -1,10 +1,23 @@
-# promise: herald, scout and spare that hang for long are noticed and replaced, and no verdict is late for it
+# promise: herald, scout and spare that hang for long are noticed and replaced, and no verdict is late for it; a machine that paused is forgiven
 # timeout: 120
 . tests/system/lib.sh
 . tests/system/deaths.sh
 setup
 prepare_deaths
 expect_as_before "before"
+
+# A machine that is stopped for a while and goes on: the keeper finds that nobody has said anything, and that it could not have.
+look
+everyone=("$(seen spare)" "$(seen scout)" "$(seen herald)" "$(seen judge)")
+kill -STOP "${everyone[@]}" "$DAEMON"
+sleep 6 # longer than any of them may be silent
+kill -CONT "$DAEMON"
+sleep 0.2 # the keeper looks four times
+kill -CONT "${everyone[@]}"
+verdicts_are_given "after a pause"
+expect_as_before "after a pause"
+assert_equal "$(http /metrics | grep -cE '^fileward_(restarts|rescues)_total.* [^0]')" 0 "replaced after a pause"
+
 OLD=("$(seat_pid spare)" "$(seat_pid scout)" "$(seat_pid herald)")
 kill -STOP "${OLD[@]}"
 # The herald and the spare after 5 s, the scout, which a slow disk may hold up, after 30.
