@@ -186,28 +186,13 @@ stop
 assert_equal "$STATUS" 0
 account
 
-# Nobody reads what the keeper says, of a policy that has much wrong with it: it goes on all the same.
-mkfifo "$T/full"
-exec 9<>"$T/full"
 policy < <(watch deny "")
-answers_healthy() { [ "$(http_status /healthz)" = 200 ]; }
-STDERR=$T/full launch
-until_true 10 answers_healthy || fail "it does not start with a pipe as standard error"
-timeout 1 dd if=/dev/zero of="$T/full" bs=4096 count=15 oflag=nonblock 2>"$T/dd"
-policy < <(watch deny "" && for i in {1..200}; do echo "no-such-key-$i = a-value-that-is-long-enough-to-fill-a-pipe"; done)
-expect_status 3 reload
-for _ in 1 2 3; do
-    expect_status 3 reload
-done
-expect_eperm cat "$T/guarded/more"
-policy < <(watch deny "")
-expect_ok reload
+start
 # A socket named without its directory is one in this directory.
 cd "$T/run" || exit 1
 expect_ok "$FILEWARD" reload --socket fileward.sock
 cd - >/dev/null || exit 1
 stop
-exec 9>&-
 
 # Nobody to talk to.
 expect_status 3 "$FILEWARD" reload -c "$T/conf/fileward.ini"

@@ -71,6 +71,30 @@ assert_equal "$(load good ebusy)" 0 "allowed opens refused during upgrades"
 tell_load "figures: $i upgrades:"
 expect_taken_over "after the upgrades"
 
+# The same at any moment of a reload, which is completed first.
+base=$(cat "$T/conf/fileward.ini")
+begin_load
+for ((i = 0; i < ${LEAVES:-5}; i++)); do
+    if [ $((i % 2)) = 0 ]; then
+        sed 's/\[watch w\]/[watch renamed]/; s/\[rule w/[rule renamed/' <<<"$base" >"$T/conf/fileward.ini"
+    else
+        echo "$base" >"$T/conf/fileward.ini"
+    fi
+    kill -HUP "$DAEMON"
+    sleep "0.0$((RANDOM % 3))$((RANDOM % 10))"
+    kill -USR2 "$DAEMON"
+    wait_for_end 5
+    assert_equal "$STATUS" 0 "exit status of a keeper that leaves"
+    take_over
+done
+end_load
+check_load "leaving during a reload"
+assert_equal "$(load good ebusy)" 0 "allowed opens refused by who left during a reload"
+tell_load "figures: $i times left during a reload:"
+echo "$base" >"$T/conf/fileward.ini"
+expect_ok "$FILEWARD" reload --socket "$SOCKET"
+expect_taken_over "after leaving during reloads"
+
 # The judge that is to be taken over from does not move: it is released of what it holds, and ended.
 remember_family
 begin_load

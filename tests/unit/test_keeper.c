@@ -1,4 +1,5 @@
 /* What the keeper remembers of children and groups: who still leaves, who was killed, what earlier policies left. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "keeper/aloud.h"
 #include "keeper/family.h"
 #include "keeper/groups.h"
 
@@ -106,9 +108,36 @@ static void test_too_many_groups(void **state)
     }
 }
 
+/* Who does not read what is said makes nobody wait, however long it is. */
+static void test_aloud(void **state)
+{
+    (void)state;
+    static char line[20000], page[4096];
+    int pipe_fds[2], said = dup(STDERR_FILENO);
+    memset(line, 'x', sizeof line - 1);
+    assert_int_equal(pipe(pipe_fds), 0);
+    int pages = fcntl(pipe_fds[1], F_GETPIPE_SZ) / (int)sizeof page;
+    for (int i = 0; i < pages - 1; i++)
+        assert_int_equal(write(pipe_fds[1], page, sizeof page), sizeof page);
+    dup2(pipe_fds[1], STDERR_FILENO);
+    alarm(10);
+    aloud("%s", line);
+    aloud("%s", line);
+    alarm(0);
+    dup2(said, STDERR_FILENO);
+    for (int i = 0; i < pages - 1; i++)
+        assert_int_equal(read(pipe_fds[0], page, sizeof page), sizeof page);
+    assert_int_equal(read(pipe_fds[0], page, sizeof page), sizeof page);
+    assert_int_equal(page[0], 'x');
+    assert_int_equal(page[sizeof page - 1], '\n');
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    close(said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_strays), cmocka_unit_test(test_leaving),
-                                       cmocka_unit_test(test_too_many_groups)};
+                                       cmocka_unit_test(test_too_many_groups), cmocka_unit_test(test_aloud)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
