@@ -43,6 +43,7 @@ enum subject_flag {
     FLAG_TRACED = 1u << 3,   /* somebody ptraces it */
     FLAG_MEMFD = 1u << 4,    /* its program is a memfd */
     FLAG_UNKNOWN = 1u << 5,  /* its program could not be determined */
+    FLAG_FOREIGN_CODE = 1u << 6, /* it runs code that is neither its program's nor a package's */
 };
 
 /* `len` bytes at `at` in record.text. len 0: none. */

@@ -7,6 +7,7 @@ const char *role_name(enum role r)
         [ROLE_JUDGE] = "judge",
         [ROLE_SCOUT] = "scout",
         [ROLE_HERALD] = "herald",
+        [ROLE_CLERK] = "clerk",
     };
     return (unsigned)r < ROLE_COUNT ? names[r] : "unknown";
 }

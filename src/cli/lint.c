@@ -76,6 +76,18 @@ static bool units_within(const struct names *narrow, const struct names *wide)
     return true;
 }
 
+static bool hashes_within(const struct sha256_list *narrow, const struct sha256_list *wide)
+{
+    for (size_t i = 0; i < narrow->n; i++) {
+        bool inside = false;
+        for (size_t j = 0; j < wide->n; j++)
+            inside |= memcmp(&narrow->v[i], &wide->v[j], sizeof *wide->v) == 0;
+        if (!inside)
+            return false;
+    }
+    return true;
+}
+
 /* Does condition `c` of `wide` hold whenever that of `narrow` does? Both rules have it. */
 static bool condition_within(const struct policy *p, enum condition c, const struct rule *narrow,
                              const struct rule *wide)
@@ -103,6 +115,11 @@ static bool condition_within(const struct policy *p, enum condition c, const str
         return units_within(&narrow->unit, &wide->unit);
     case COND_PATH:
         return patterns_within(&narrow->path, &wide->path);
+    case COND_EXE_SHA256:
+        return hashes_within(&narrow->exe_sha256, &wide->exe_sha256);
+    case COND_TRUST:
+    case COND_CODE:
+        return true;
     case COND_COUNT:
         break;
     }

@@ -27,7 +27,8 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 10000,
     LIVED_MS = 5000, /* a child that lived this long may come back at once */
-    HANGS_MS = 5000, /* one that says nothing for so long is stuck; a disk may keep the scout waiting for longer */
+    HANGS_MS = 5000, /* one that says nothing for so long is stuck; a disk may keep clerk and scout waiting for longer */
+    CLERK_HANGS_MS = 10000,
     SCOUT_HANGS_MS = 30000,
 };
 
@@ -52,6 +53,7 @@ static const char *seat_name(enum seat s)
                                                   [SEAT_JUDGE] = "judge",
                                                   [SEAT_SPARE] = "spare judge",
                                                   [SEAT_SCOUT] = "scout",
+                                                  [SEAT_CLERK] = "clerk",
                                                   [SEAT_READER] = "reader"};
     return names[s];
 }
@@ -108,14 +110,16 @@ static void on_death(struct keeper *k, struct family *f, enum seat seat, const c
 /* All but the judge that serves, whose heartbeat is on the board and is watched by rescue_is_due(). */
 static bool hangs(const struct child *c, enum seat seat, int64_t now)
 {
-    int64_t most = (seat == SEAT_SCOUT ? SCOUT_HANGS_MS : HANGS_MS) * NS_PER_MS;
+    int64_t most = (seat == SEAT_SCOUT ? SCOUT_HANGS_MS : seat == SEAT_CLERK ? CLERK_HANGS_MS : HANGS_MS) * NS_PER_MS;
     return seat != SEAT_JUDGE && now - c->heard_ns > most;
 }
 
 /* Herald and scout of the family before write into the same log and register: only when they have left. */
-static bool may_sit(const struct keeper *k, enum seat seat)
+static bool may_sit(const struct keeper *k, const struct family *f, enum seat seat)
 {
     const struct generation *before = k->change.leaving;
+    if (seat == SEAT_CLERK)
+        return f->desk[1] >= 0;
     return !before || !before->family.seat[seat].pid;
 }
 
@@ -137,7 +141,7 @@ static void look_after_child(struct keeper *k, struct family *f, enum seat seat,
         family_kill(f, seat);
         on_death(k, f, seat, why, was_ready, now);
     }
-    if (c->pid || now < c->retry_ns || !may_sit(k, seat) || k->change.failed)
+    if (c->pid || now < c->retry_ns || !may_sit(k, f, seat) || k->change.failed)
         return;
     if (!family_fork(f, seat))
         schedule_return(c, now);
