@@ -106,7 +106,7 @@ static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdent
 
 /* Reads programs, /proc and the package database. Its sockets it reads and writes like files: it can reach nobody else. */
 static const int clerk_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(pread64), CALL(lseek),
-                                  CALL(readlinkat), CALL(readlink), CALL(fstatfs), CALL(poll), CALL(fcntl), -1};
+                                  CALL(readlinkat), CALL(readlink), CALL(fstatfs), CALL(poll), CALL(fcntl), CALL(sysinfo) /* qsort() */, -1};
 
 /* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
 static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto),

@@ -18,13 +18,11 @@
 
 /* The kernel's time of a change is as old as its clock's last tick: who changes a file twice within it leaves one time. */
 static const int64_t tick_ns = 20 * NS_PER_MS;
-/* While packages are installed the database changes all the time. */
-static const int64_t again_ns = NS_PER_S / 2;
 
 struct lookups {
     bool wants_packages;
     struct packages *packages;
-    int64_t read_ns; /* when it was last read, or tried */
+    int64_t read_ns, took_ns; /* when it was last read, or tried, and how long that took */
     struct lookup *names;
     struct facts *facts;    /* by inode and ctime */
     struct facts *departed; /* by inode and mtime: what was packaged while it had its name */
@@ -63,11 +61,15 @@ bool lookups_refresh(struct lookups *l)
     const char *why;
     int64_t now = clock_now();
     bool first = l->read_ns == 0;
-    if (!l->wants_packages || (l->packages && !packages_changed(l->packages)) || (!first && now - l->read_ns < again_ns))
+    if (!l->wants_packages || (l->packages && !packages_changed(l->packages)))
+        return false;
+    /* While packages are installed it changes all the time: at most half of the time is for reading it. */
+    if (!first && now - l->read_ns < (l->packages ? l->took_ns : NS_PER_S))
         return false;
     struct packages *old = l->packages;
     l->packages = packages_read("", l->beat, l->ctx, &why);
     l->read_ns = clock_now();
+    l->took_ns = l->read_ns - now;
     packages_free(old);
     facts_forget(l->facts, ATTR_TRUST);
     return !first && (old || l->packages);

@@ -94,8 +94,10 @@ static bool gather(struct desk *d, struct inquiry *q, const struct desk_ticket *
     if (look->known & attribute) {
         q->seen.known |= attribute;
         q->seen.failed |= look->failed & attribute;
-        q->seen.packaged = look->packaged;
-        q->seen.intact = look->intact;
+        if (attribute == ATTR_TRUST)
+            q->seen.packaged = look->packaged;
+        if (attribute == ATTR_CODE)
+            q->seen.intact = look->intact;
         return true;
     }
     look->waits = attribute;
