@@ -7,8 +7,8 @@
 
 struct clerk_setup {
     const struct policy *policy;
-    int desk_fd;    /* questions come, answers go; hangs up when neither keeper nor judge lives: then the clerk leaves */
-    int end_fd;     /* loop_end_fd(): leave */
+    int desk_fd; /* questions come, answers go; hangs up when neither keeper nor judge lives: then the clerk leaves */
+    int end_fd;  /* loop_end_fd(): leave */
     int control_fd; /* to the keeper: 'r' when questions can be answered, 'b' each second */
 };
 

@@ -293,10 +293,11 @@ static void lint_hashes(const struct policy *p, struct findings *f)
     for (int i = 0; i < p->n_rules; i++) {
         const struct rule *r = &p->rules[i];
         if ((r->conditions >> COND_EXE_SHA256 & 1) && !(r->conditions & (1u << COND_EXE | 1u << COND_TRUST)))
-            findings_warning(f, r->at,
-                             "[rule %s] has exe_sha256 without exe: every program that asks is read whole, and who runs a "
-                             "large one keeps others waiting until on_timeout; add exe",
-                             r->name);
+            findings_warning(
+                f, r->at,
+                "[rule %s] has exe_sha256 without exe: every program that asks is read whole, and who runs a "
+                "large one keeps others waiting until on_timeout; add exe",
+                r->name);
     }
 }
 
@@ -309,10 +310,11 @@ void lint_packages(const struct policy *p, struct findings *notes)
             r = &p->rules[i];
     struct packages *packages = r ? packages_read("", NULL, NULL, &why) : NULL;
     if (r && !packages)
-        findings_note(notes, r->at,
-                      "[rule %s] rests on installed packages, and no package database can be read here (%s): `trust` and "
-                      "`code` cannot be determined, so that allow rules with them never hold",
-                      r->name, why);
+        findings_note(
+            notes, r->at,
+            "[rule %s] rests on installed packages, and no package database can be read here (%s): `trust` and "
+            "`code` cannot be determined, so that allow rules with them never hold",
+            r->name, why);
     packages_free(packages);
 }
 

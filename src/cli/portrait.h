@@ -18,7 +18,7 @@ struct portrait {
     size_t n_ancestors;
     char unit[UNIT_MAX];
     char trust_why[512], code_why[512]; /* "" if it has not been looked at */
-    char place[PATH_MAX]; /* real path of the object */
+    char place[PATH_MAX];               /* real path of the object */
     bool is_directory;
 };
 

@@ -29,12 +29,9 @@
 
 enum { RING_BYTES_JUDGE = 1 << 21, RING_BYTES = 1 << 18, KILL_WAIT_MS = 50 };
 
-static const enum role role_of[SEAT_COUNT] = {[SEAT_HERALD] = ROLE_HERALD,
-                                              [SEAT_JUDGE] = ROLE_JUDGE,
-                                              [SEAT_SPARE] = ROLE_JUDGE,
-                                              [SEAT_SCOUT] = ROLE_SCOUT,
-                                              [SEAT_CLERK] = ROLE_CLERK,
-                                              [SEAT_READER] = ROLE_KEEPER};
+static const enum role role_of[SEAT_COUNT] = {
+    [SEAT_HERALD] = ROLE_HERALD, [SEAT_JUDGE] = ROLE_JUDGE, [SEAT_SPARE] = ROLE_JUDGE,
+    [SEAT_SCOUT] = ROLE_SCOUT,   [SEAT_CLERK] = ROLE_CLERK, [SEAT_READER] = ROLE_KEEPER};
 
 int estate_prepare(struct estate *e)
 {
@@ -150,7 +147,8 @@ static void be_judge(struct family *f, int control)
     /* Of the other rings and the register only the descriptors: should the keeper die, the next one takes them from us. */
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_SCOUT]);
-    const int plain[] = {0, 1, 2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null, e->reg_fd, f->desk[0]};
+    const int plain[] = {0,         1,         2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null,
+                         e->reg_fd, f->desk[0]};
     int keep[GATES_MAX + 2 * ROLE_COUNT + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -236,8 +234,8 @@ static void be_clerk(struct family *f, int control)
     reg_close(e->reg);
     munmap(f->board, board_size(f->policy));
     setpriority(PRIO_PROCESS, 0, 0);
-    struct clerk *c = clerk_prepare(&(struct clerk_setup){
-        .policy = f->policy, .desk_fd = f->desk[1], .end_fd = end, .control_fd = control});
+    struct clerk *c = clerk_prepare(
+        &(struct clerk_setup){.policy = f->policy, .desk_fd = f->desk[1], .end_fd = end, .control_fd = control});
     if (!c)
         _exit(EXIT_FAILURE);
     confine(f, ROLE_CLERK);

@@ -27,7 +27,8 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 10000,
     LIVED_MS = 5000, /* a child that lived this long may come back at once */
-    HANGS_MS = 5000, /* one that says nothing for so long is stuck; a disk may keep clerk and scout waiting for longer */
+    HANGS_MS =
+        5000, /* one that says nothing for so long is stuck; a disk may keep clerk and scout waiting for longer */
     CLERK_HANGS_MS = 10000,
     SCOUT_HANGS_MS = 30000,
 };
@@ -49,12 +50,9 @@ static struct family *serving(const struct keeper *k)
 
 static const char *seat_name(enum seat s)
 {
-    static const char *const names[SEAT_COUNT] = {[SEAT_HERALD] = "herald",
-                                                  [SEAT_JUDGE] = "judge",
-                                                  [SEAT_SPARE] = "spare judge",
-                                                  [SEAT_SCOUT] = "scout",
-                                                  [SEAT_CLERK] = "clerk",
-                                                  [SEAT_READER] = "reader"};
+    static const char *const names[SEAT_COUNT] = {
+        [SEAT_HERALD] = "herald", [SEAT_JUDGE] = "judge", [SEAT_SPARE] = "spare judge",
+        [SEAT_SCOUT] = "scout",   [SEAT_CLERK] = "clerk", [SEAT_READER] = "reader"};
     return names[s];
 }
 

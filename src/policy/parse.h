@@ -51,7 +51,8 @@ struct key {
 
 /* Taking values (take.c). Each reports every word that is wrong, and takes the others. */
 take_function take_choice, take_bool, take_ops, take_only, take_duration, take_time, take_string, take_file,
-    take_listen, take_user, take_ids, take_units, take_sha256, take_patterns, take_watch_paths, take_set_programs, take_programs;
+    take_listen, take_user, take_ids, take_units, take_sha256, take_patterns, take_watch_paths, take_set_programs,
+    take_programs;
 
 /* The keys of one kind of section, and what is being made of it. */
 struct target {

@@ -89,8 +89,8 @@ const char *condition_name(enum condition c)
         [COND_EXPIRES] = "expires", [COND_OBJECT] = "object",     [COND_UID] = "uid",
         [COND_EGID] = "egid",       [COND_EXE] = "exe",           [COND_GID] = "gid",
         [COND_PATH] = "path",       [COND_LOGINUID] = "loginuid", [COND_UNIT] = "unit",
-        [COND_PARENT] = "parent",   [COND_ANCESTOR] = "ancestor",
-        [COND_EXE_SHA256] = "exe_sha256", [COND_TRUST] = "trust", [COND_CODE] = "code",
+        [COND_PARENT] = "parent",   [COND_ANCESTOR] = "ancestor", [COND_EXE_SHA256] = "exe_sha256",
+        [COND_TRUST] = "trust",     [COND_CODE] = "code",
     };
     return names[c];
 }
