@@ -74,6 +74,34 @@ cp "$T/other" "$T/unseen"
 expect_ok "$T/unseen" "$file"
 record_has '.kind == "timeout" and .verdict == "allow"'
 
+# A program that is guarded itself: whoever hashes it is not asked.
+cp "$T/bin/cat" "$T/guarded/program"
+guard <<END
+[watch w]
+path = $T/guarded
+default = deny
+[rule w/run]
+action = allow
+op = exec
+[rule w/hash]
+action = allow
+exe_sha256 = $wanted
+END
+expect_ok "$T/guarded/program" "$file"
+
+# The keeper dies: its judge guards on, with the clerk. Then comes another keeper.
+clerk=$(role_pid clerk)
+kill -KILL "$DAEMON"
+wait_for_end 5
+cp "$T/bin/cat" "$T/later"
+expect_ok "$T/later" "$file"
+expect_eperm "$T/other" "$file"
+start
+assert [ "$(role_pid clerk)" != "$clerk" ]
+until_true 5 is_gone "$clerk" || fail "the clerk of before stays"
+cp "$T/bin/cat" "$T/latest"
+expect_ok "$T/latest" "$file"
+
 # A policy that asks nothing of the clerk has none.
 guard <<END
 [watch w]

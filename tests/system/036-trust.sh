@@ -106,6 +106,27 @@ DEBIAN_FRONTEND=noninteractive timeout -s KILL 60 dpkg --purge fileward-test-rea
 cp "$T/keep" /opt/reader
 expect_eperm /opt/reader "$file"
 
+# A database that is guarded itself: the clerk reads it all the same, also that of the policy that a reload brings.
+guard <<END
+[watch w]
+path = $T/guarded
+default = deny
+[rule w/packaged]
+action = allow
+trust = packaged
+[watch database]
+path = $T/dpkg
+default = deny
+END
+expect_ok "$program" "$file"
+expect_eperm cat "$T/dpkg/status"
+kill -HUP "$DAEMON"
+reloaded() { grep -q '^fileward: reloaded' "$T/stderr"; }
+until_true 10 reloaded || fail "not reloaded"
+expect_ok "$program" "$file"
+expect_eperm "$T/copy" "$file"
+assert_equal "$(record_count '.watch == "database" and .decision == "deny" and (.subject.comm | startswith("fileward"))')" 0
+
 # No database: nothing can be told, so an allow rule does not hold.
 mount -t tmpfs -o mode=0755 fileward-test /var/lib/dpkg
 not_any_more() { ! limited "$program" "$file" >/dev/null 2>&1; }
