@@ -184,8 +184,10 @@ char *why_not(const struct policy *p, const struct rule *r, enum condition c, co
     unsigned failed = needs_of_condition(r, c) & (w->subject.failed | w->object.failed);
     if (failed & ATTR_OWNER)
         fputs("the owner and mode of the file are not known", out);
-    else if (failed & (ATTR_TRUST | ATTR_CODE))
-        fprintf(out, "cannot be determined: %s", failed & ATTR_TRUST ? w->trust_why : w->code_why);
+    else if (failed & ATTR_TRUST && w->trust_why[0])
+        fprintf(out, "cannot be determined: %s", w->trust_why);
+    else if (failed & ATTR_CODE && w->code_why[0])
+        fprintf(out, "cannot be determined: %s", w->code_why);
     else if (failed)
         fputs("cannot be determined", out);
     else

@@ -230,7 +230,6 @@ static void be_clerk(struct family *f, int control)
     int end = loop_end_fd();
     int keep[] = {0, 1, 2, control, end, e->files.null, f->desk[1]};
     keep_only_these(keep, sizeof keep / sizeof *keep);
-    ledger_close(e->ledger);
     reg_close(e->reg);
     munmap(f->board, board_size(f->policy));
     setpriority(PRIO_PROCESS, 0, 0);

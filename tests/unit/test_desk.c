@@ -37,6 +37,7 @@ static struct desk_ticket ticket(int fd, int64_t read_ns)
 /* Somebody who runs program `ino` comes, of whom nothing is known yet. */
 static bool gather(struct fixture *f, uint64_t ino, struct desk_ticket t, unsigned attribute)
 {
+    f->inquiry.tid = f->process.tid;
     f->inquiry.process = &f->process;
     f->inquiry.program = (struct program){.id = {.ino = ino}, .changed_ns = 5};
     f->inquiry.seen = (struct subject){.known = ATTR_EXE};
