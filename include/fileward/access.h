@@ -22,6 +22,11 @@ enum attribute {
     ATTR_OWNER = 1u << 6,   /* the object's uid, gid, mode */
     ATTR_PLACE = 1u << 7,
     ATTR_PARENT = 1u << 8,
+    /* What the clerk looks up. */
+    ATTR_SHA256 = 1u << 9, /* of the program's content */
+    ATTR_TRUST = 1u << 10,
+    ATTR_CODE = 1u << 11,
+    ATTRS_OF_CLERK = ATTR_SHA256 | ATTR_TRUST | ATTR_CODE,
 };
 
 /* A set of policy.programs. */
@@ -49,6 +54,9 @@ struct subject {
     const struct program_set *exe;       /* which of the policy's programs this process runs */
     const struct program_set *parent;    /* ... its parent; NULL where there is none, or it was not seen */
     const struct program_set *ancestors; /* ... anyone strictly above */
+    struct sha256 sha256;                /* of its program */
+    bool packaged;                       /* its program is as an installed package brought it */
+    bool intact;                         /* it runs no code but that of its program and of packages */
 };
 
 /* What is asked about. */

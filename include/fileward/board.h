@@ -13,9 +13,12 @@ enum {
     HELD_MAX = 1024,  /* questions that a judge holds at once */
     FILES_MAX = 4096, /* descriptors that a role may have: a rescue tries every number below it */
     RELOAD_TEXT_MAX = 4096,
-    BUCKETS = 17,   /* of the latency histogram, without +Inf */
-    FAMILY_MAX = 5, /* herald, judge, spare judge, scout, reader; the keeper opens nothing by name once it serves */
-    KIN_MAX = FAMILY_MAX + 2, /* and herald and scout of the family before, until they have left */
+    BUCKETS = 17, /* of the latency histogram, without +Inf */
+    FAMILY_MAX =
+        6, /* herald, judge, spare judge, scout, clerk, reader; the keeper opens nothing by name once it serves */
+    KIN_MAX =
+        FAMILY_MAX + 4, /* and herald, scout and clerk of the family before, until they have left; and the clerk of
+                                 the family to come */
 };
 
 /* Upper bounds of the buckets in nanoseconds: 1 us ... 1 s. */

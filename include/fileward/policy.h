@@ -59,6 +59,14 @@ struct names {
     char **v;
     size_t n;
 };
+enum { SHA256_BYTES = 32 };
+struct sha256 {
+    uint8_t bytes[SHA256_BYTES];
+};
+struct sha256_list {
+    struct sha256 *v;
+    size_t n;
+};
 /* Indices into policy.programs. */
 struct program_list {
     uint16_t *v;
@@ -78,6 +86,9 @@ enum condition {
     COND_UNIT,
     COND_PARENT,
     COND_ANCESTOR,
+    COND_EXE_SHA256, /* from here on the clerk is asked */
+    COND_TRUST,
+    COND_CODE,
     COND_COUNT
 };
 
@@ -90,6 +101,7 @@ struct rule {
     unsigned conditions; /* 1u << COND_x for each one it has */
     struct program_list exe, parent, ancestor;
     struct ids uid, gid, egid, loginuid;
+    struct sha256_list exe_sha256;
     struct names unit;
     struct patterns path;
     int64_t expires; /* seconds since 1970, UTC */

@@ -37,12 +37,13 @@ enum record_reason {
 
 /* What a reader should distrust about the subject. */
 enum subject_flag {
-    FLAG_DELETED = 1u << 0,  /* its program has no name any more */
-    FLAG_IMPOSTOR = 1u << 1, /* its program has the name of one that the policy names, and is another inode */
-    FLAG_FOREIGN = 1u << 2,  /* other user or mount namespace than ours */
-    FLAG_TRACED = 1u << 3,   /* somebody ptraces it */
-    FLAG_MEMFD = 1u << 4,    /* its program is a memfd */
-    FLAG_UNKNOWN = 1u << 5,  /* its program could not be determined */
+    FLAG_DELETED = 1u << 0,      /* its program has no name any more */
+    FLAG_IMPOSTOR = 1u << 1,     /* its program has the name of one that the policy names, and is another inode */
+    FLAG_FOREIGN = 1u << 2,      /* other user or mount namespace than ours */
+    FLAG_TRACED = 1u << 3,       /* somebody ptraces it */
+    FLAG_MEMFD = 1u << 4,        /* its program is a memfd */
+    FLAG_UNKNOWN = 1u << 5,      /* its program could not be determined */
+    FLAG_FOREIGN_CODE = 1u << 6, /* it runs code that is neither its program's nor a package's */
 };
 
 /* `len` bytes at `at` in record.text. len 0: none. */

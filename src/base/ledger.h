@@ -11,7 +11,7 @@
 #include "base/answer.h"
 #include "fileward/board.h"
 
-enum { LEDGER_VERSION = 2 };
+enum { LEDGER_VERSION = 3 };
 
 /* A group, under the number that it has in the judge. */
 struct ledger_gate {

@@ -23,10 +23,12 @@
 /* --- what each role may ----------------------------------------------------------------------------------------- */
 
 /* What the keeper hands on it must hold itself: it forks judges and scouts again when they die. */
-static const cap_value_t keeper_caps[] = {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_LEASE,   CAP_DAC_READ_SEARCH,
-                                          CAP_SETUID,    CAP_SETGID,     CAP_SETPCAP, CAP_KILL};
+static const cap_value_t keeper_caps[] = {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_LEASE, CAP_DAC_READ_SEARCH,   CAP_SETUID,
+                                          CAP_SETGID,    CAP_SETPCAP,    CAP_KILL,  CAP_CHECKPOINT_RESTORE};
 /* /proc/TID/exe needs SYS_PTRACE, /proc/TID/syscall DAC_READ_SEARCH too; LEASE is for files that are not its own. */
 static const cap_value_t judge_caps[] = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE};
+/* The programs and mappings of others, whoever they belong to. */
+static const cap_value_t clerk_caps[] = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE};
 /* Inode marks need no capability, reaching the files does. */
 static const cap_value_t scout_caps[] = {CAP_DAC_READ_SEARCH};
 
@@ -100,6 +102,10 @@ static const int judge_calls[] = {CALL(epoll_create1),
 
 static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(lseek),
                                   CALL(poll),          -1};
+
+/* Reads programs, /proc and the package database. Its sockets it reads and writes like files: it can reach nobody else. */
+static const int clerk_calls[] = {CALL(statx),   CALL(pread64), CALL(readlinkat), CALL(readlink),
+                                  CALL(fstatfs), CALL(poll),    CALL(sysinfo),    /* qsort() */ -1};
 
 /* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
 static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto),
@@ -349,13 +355,16 @@ static int fill_filter(scmp_filter_ctx f, enum role role, int log_dir_fd)
         return -1;
     switch (role) {
     case ROLE_KEEPER:
-        return allow(f, keeper_calls) < 0 || allow(f, judge_calls) < 0 || allow(f, scout_calls) < 0
+        return allow(f, keeper_calls) < 0 || allow(f, judge_calls) < 0 || allow(f, scout_calls) < 0 ||
+                       allow(f, clerk_calls) < 0
                    ? -1
                    : allow(f, herald_calls);
     case ROLE_JUDGE:
         return allow(f, judge_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_judge(f);
     case ROLE_SCOUT:
         return allow(f, scout_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_scout(f);
+    case ROLE_CLERK:
+        return allow(f, clerk_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_reading(f);
     case ROLE_HERALD:
         return allow(f, herald_calls) < 0 || allow_memory(f) < 0 ? -1 : allow_herald(f, log_dir_fd);
     default:
@@ -414,6 +423,7 @@ int sandbox_enter(enum role role, uint32_t uid, uint32_t gid, int log_dir_fd)
         [ROLE_JUDGE] = {judge_caps, sizeof judge_caps / sizeof *judge_caps},
         [ROLE_SCOUT] = {scout_caps, sizeof scout_caps / sizeof *scout_caps},
         [ROLE_HERALD] = {NULL, 0},
+        [ROLE_CLERK] = {clerk_caps, sizeof clerk_caps / sizeof *clerk_caps},
     };
     const cap_value_t *caps = kept[role].caps;
     int n = kept[role].n;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,6 +12,7 @@
 #include "base/own.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/content.h"
 #include "cli/json.h"
 #include "cli/live.h"
 #include "cli/why.h"
@@ -348,6 +350,8 @@ static int draw(const struct options *o, const struct policy *p, struct portrait
 {
     portrait_init(w);
     int status = o->pid ? draw_process(o->pid, p, w) : draw_subject(o, p, w);
+    if (status == 0)
+        portrait_content(p, o->pid ? atoi(o->pid) : 0, w);
     if (status == 0 && !portrait_object(w, o->path))
         note_missing("path", o->path, "its owner and mode are not known");
     return status;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/own.h"
+#include "clerk/packages.h"
 #include "policy/findings.h"
 #include "policy/glob.h"
 #include "policy/needs.h"
@@ -76,6 +77,18 @@ static bool units_within(const struct names *narrow, const struct names *wide)
     return true;
 }
 
+static bool hashes_within(const struct sha256_list *narrow, const struct sha256_list *wide)
+{
+    for (size_t i = 0; i < narrow->n; i++) {
+        bool inside = false;
+        for (size_t j = 0; j < wide->n; j++)
+            inside |= memcmp(&narrow->v[i], &wide->v[j], sizeof *wide->v) == 0;
+        if (!inside)
+            return false;
+    }
+    return true;
+}
+
 /* Does condition `c` of `wide` hold whenever that of `narrow` does? Both rules have it. */
 static bool condition_within(const struct policy *p, enum condition c, const struct rule *narrow,
                              const struct rule *wide)
@@ -103,6 +116,11 @@ static bool condition_within(const struct policy *p, enum condition c, const str
         return units_within(&narrow->unit, &wide->unit);
     case COND_PATH:
         return patterns_within(&narrow->path, &wide->path);
+    case COND_EXE_SHA256:
+        return hashes_within(&narrow->exe_sha256, &wide->exe_sha256);
+    case COND_TRUST:
+    case COND_CODE:
+        return true;
     case COND_COUNT:
         break;
     }
@@ -269,6 +287,37 @@ static void lint_chosen(const struct policy *p, struct findings *f)
     }
 }
 
+/* The clerk reads what it has to hash, one program after the other. */
+static void lint_hashes(const struct policy *p, struct findings *f)
+{
+    for (int i = 0; i < p->n_rules; i++) {
+        const struct rule *r = &p->rules[i];
+        if ((r->conditions >> COND_EXE_SHA256 & 1) && !(r->conditions & (1u << COND_EXE | 1u << COND_TRUST)))
+            findings_warning(
+                f, r->at,
+                "[rule %s] has exe_sha256 without exe: every program that asks is read whole, and who runs a "
+                "large one keeps others waiting until on_timeout; add exe",
+                r->name);
+    }
+}
+
+void lint_packages(const struct policy *p, struct findings *notes)
+{
+    const struct rule *r = NULL;
+    const char *why = "";
+    for (int i = 0; i < p->n_rules && !r; i++)
+        if (needs_of_rule(&p->rules[i]) & (ATTR_TRUST | ATTR_CODE))
+            r = &p->rules[i];
+    struct packages *packages = r ? packages_read("", NULL, NULL, &why) : NULL;
+    if (r && !packages)
+        findings_note(
+            notes, r->at,
+            "[rule %s] rests on installed packages, and no package database can be read here (%s): `trust` and "
+            "`code` cannot be determined, so that allow rules with them never hold",
+            r->name, why);
+    packages_free(packages);
+}
+
 /* --- watched paths --- */
 
 static bool lint_place(const char *path, const struct pattern *pattern, struct findings *f)
@@ -348,6 +397,7 @@ void lint(const struct policy *p, int64_t now, struct findings *warnings)
     lint_programs(p, warnings);
     lint_interpreters(p, warnings);
     lint_chosen(p, warnings);
+    lint_hashes(p, warnings);
     for (size_t i = 0; i < p->n_sets; i++) {
         if (!p->sets[i].used)
             findings_warning(warnings, p->sets[i].at, "[set %s] is never used", p->sets[i].name);

@@ -6,9 +6,12 @@
 
 /* Adds warnings about a policy without errors: rules that are never reached or past their time, programs that are
  * missing or that others than root can replace, interpreters allowed to do anything, rules that rest on what the asking
- * process can choose, watched paths that do not exist or are single files, exclusions that nothing else guards, sets that nobody uses. Looks at the file system.
+ * process can choose, hashes of whatever program comes, watched paths that do not exist or are single files, exclusions that nothing else guards, sets that nobody uses. Looks at the file system.
  * `now`: seconds since 1970. */
 void lint(const struct policy *p, int64_t now, struct findings *warnings);
+
+/* Adds a note when a rule rests on installed packages and there is no database of them here. */
+void lint_packages(const struct policy *p, struct findings *notes);
 
 /* Adds notes: which rule first makes a watch ask for something dear. Not unwise, only good to know: what rules before it
  * decide is spared that. */

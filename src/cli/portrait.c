@@ -14,7 +14,8 @@
 void portrait_init(struct portrait *w)
 {
     memset(w, 0, sizeof *w);
-    w->subject.known = ATTR_CREDS | ATTR_EXE | ATTR_GROUPS | ATTR_LOGINUID | ATTR_UNIT | ATTR_PARENT | ATTR_LINEAGE;
+    w->subject.known =
+        ATTR_CREDS | ATTR_EXE | ATTR_GROUPS | ATTR_LOGINUID | ATTR_UNIT | ATTR_PARENT | ATTR_LINEAGE | ATTRS_OF_CLERK;
     w->object.known = ATTR_OWNER | ATTR_PLACE;
     w->subject.loginuid = UINT32_MAX;
     w->subject.groups = w->groups;

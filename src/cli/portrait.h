@@ -17,7 +17,8 @@ struct portrait {
     char ancestors[PORTRAIT_ANCESTORS][PATH_MAX];
     size_t n_ancestors;
     char unit[UNIT_MAX];
-    char place[PATH_MAX]; /* real path of the object */
+    char trust_why[512], code_why[512]; /* "" if it has not been looked at */
+    char place[PATH_MAX];               /* real path of the object */
     bool is_directory;
 };
 

@@ -97,6 +97,13 @@ static void put_ancestors(FILE *out, const struct portrait *w)
     }
 }
 
+static void put_sha256(FILE *out, const struct rule *r, const struct sha256 *of)
+{
+    for (size_t i = 0; i < sizeof of->bytes; i++)
+        fprintf(out, "%02x", of->bytes[i]);
+    fputs(r->exe_sha256.n > 1 ? " is none of those that the rule names" : " is not the one that the rule names", out);
+}
+
 static void put_why(FILE *out, const struct policy *p, const struct rule *r, enum condition c, const struct portrait *w)
 {
     const struct subject *s = &w->subject;
@@ -152,6 +159,15 @@ static void put_why(FILE *out, const struct policy *p, const struct rule *r, enu
         fputs(" is ", out);
         put_programs(out, p, &r->ancestor);
         return;
+    case COND_EXE_SHA256:
+        put_sha256(out, r, &s->sha256);
+        return;
+    case COND_TRUST:
+        text_print(out, w->trust_why);
+        return;
+    case COND_CODE:
+        text_print(out, w->code_why);
+        return;
     case COND_COUNT:
         return;
     }
@@ -168,6 +184,10 @@ char *why_not(const struct policy *p, const struct rule *r, enum condition c, co
     unsigned failed = needs_of_condition(r, c) & (w->subject.failed | w->object.failed);
     if (failed & ATTR_OWNER)
         fputs("the owner and mode of the file are not known", out);
+    else if (failed & ATTR_TRUST && w->trust_why[0])
+        fprintf(out, "cannot be determined: %s", w->trust_why);
+    else if (failed & ATTR_CODE && w->code_why[0])
+        fprintf(out, "cannot be determined: %s", w->code_why);
     else if (failed)
         fputs("cannot be determined", out);
     else

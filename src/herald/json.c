@@ -175,7 +175,8 @@ static void put_reason(struct telling *t, json_t *o)
 
 static json_t *flags_json(uint32_t flags)
 {
-    static const char *const names[] = {"deleted", "impostor", "foreign-namespace", "traced", "memfd", "unknown-exe"};
+    static const char *const names[] = {"deleted", "impostor",    "foreign-namespace", "traced",
+                                        "memfd",   "unknown-exe", "foreign-code"};
     json_t *a = json_array();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (flags >> i & 1)

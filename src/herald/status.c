@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/stamp.h"
+#include "policy/needs.h"
 #include "policy/policy.h"
 
 /* The keeper looks every timeout / 4; this much more means that it does not. */
@@ -145,6 +146,7 @@ char *status_json(const struct state *s)
                   json_sprintf("sha256:%s", s->policy->sha256), "watches", watches_json(s), "roles", roles_json(s),
                   "pending", number(atomic_load(&b->pending)), "rescues", number(atomic_load(&b->rescues)),
                   "journal_dropped", number(s->journal_dropped), "features", features_o, "weaker", weaker);
+    json_object_set_new(o, "clerk", json_string(needs_clerk(s->policy) ? "needed" : "not-needed"));
     json_object_set_new(o, "last_load", load_json(b));
     json_object_set_new(o, "last_gap", gap_json(b));
     return line_of(o);

@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "fileward/judge.h"
+#include "judge/desk.h"
 #include "judge/fold.h"
 #include "judge/gate.h"
 #include "judge/object.h"
@@ -25,6 +26,7 @@ struct judge {
     struct judge_setup is;
     struct subjects *subjects;
     struct verdicts *verdicts;
+    struct desk *desk;
     struct object_finder finder;
     struct loop loop;
     bool serving;
@@ -43,7 +45,8 @@ struct judge {
         int64_t released_told;
     } source[GATES_MAX];
     struct question batch[BATCH];
-    /* Questions whose opener has not fallen asleep yet; asked again after the others had their turn. */
+    /* Questions whose opener has not fallen asleep yet, or that the clerk has not answered; asked again after the others
+     * had their turn. */
     struct question deferred[HELD_MAX];
     int n_deferred;
     /* of the question in hand */

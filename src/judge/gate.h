@@ -20,6 +20,7 @@ struct question {
     int32_t tid;
     int64_t read_ns; /* clock_now() when it was read */
     int held;        /* its place on the board */
+    bool awaits_clerk;
 };
 
 /* Reads at most BATCH questions of gate number `gate` and notes their numbers on the board, so that the keeper can release

@@ -142,6 +142,21 @@ static bool is_dropped(const struct judge *j, int gate)
     return gate >= j->is.policy->n_watches;
 }
 
+/* Puts a question aside. */
+static void defer(struct judge *j, const struct question *q)
+{
+    struct question *d = &j->deferred[j->n_deferred++];
+    *d = *q;
+    d->awaits_clerk = j->inquiry.awaits_clerk;
+}
+
+/* Nothing new can be said of it. */
+static bool still_awaits(const struct judge *j, const struct question *q)
+{
+    const struct desk_ticket ticket = {.read_ns = q->read_ns, .fd = q->fd};
+    return q->awaits_clerk && !desk_is_settled(j->desk, &ticket) && !ruling_is_late(j, q);
+}
+
 /* Reads are asked about through marks that an earlier policy wanted so. */
 static bool is_unwanted(const struct judge *j, const struct question *q)
 {
@@ -286,7 +301,7 @@ static void take_batch(struct gate_source *s)
         if (late || ruling_is_late(j, &j->batch[i])) /* or those before it took that long */
             release(j, &j->batch[i]);
         else if (!handle(j, &j->batch[i]))
-            j->deferred[j->n_deferred++] = j->batch[i];
+            defer(j, &j->batch[i]);
         beat(j);
     }
     outbox_send(j);
@@ -314,13 +329,18 @@ static void on_questions(void *ctx, int fd, uint32_t events)
 static bool ask_again(struct judge *j)
 {
     struct question turn[BATCH];
-    int n = j->n_deferred < BATCH ? j->n_deferred : BATCH, left = 0;
-    memcpy(turn, j->deferred, (size_t)n * sizeof *turn);
-    j->n_deferred -= n;
-    memmove(j->deferred, &j->deferred[n], (size_t)j->n_deferred * sizeof *j->deferred);
+    int n = 0, kept = 0, left = 0;
+    for (int i = 0; i < j->n_deferred; i++) {
+        if (n < BATCH && !still_awaits(j, &j->deferred[i]))
+            turn[n++] = j->deferred[i];
+        else
+            j->deferred[kept++] = j->deferred[i];
+    }
+    j->n_deferred = kept;
+    beat(j);
     for (int i = 0; i < n; i++) { /* who must wait goes to the end: nobody keeps the others from their turn */
         if (!handle(j, &turn[i])) {
-            j->deferred[j->n_deferred++] = turn[i];
+            defer(j, &turn[i]);
             left++;
         }
         beat(j);
@@ -352,7 +372,7 @@ static void rest_for_the_oldest(struct judge *j, int64_t *rested)
     if (now - *rested < every_ns)
         return;
     for (int i = 0; i < j->n_deferred; i++)
-        if (j->deferred[i].read_ns < oldest)
+        if (!j->deferred[i].awaits_clerk && j->deferred[i].read_ns < oldest)
             oldest = j->deferred[i].read_ns;
     if (now - oldest < long_ns)
         return;
@@ -360,8 +380,18 @@ static void rest_for_the_oldest(struct judge *j, int64_t *rested)
     *rested = clock_now();
 }
 
+/* Whether all who are put aside wait for the clerk: its answer wakes us. */
+static bool all_await_clerk(const struct judge *j)
+{
+    for (int i = 0; i < j->n_deferred; i++)
+        if (!j->deferred[i].awaits_clerk)
+            return false;
+    return j->n_deferred > 0;
+}
+
 static void run_loop(struct judge *j)
 {
+    enum { AWAIT_MS = 4 }; /* then it is looked who is late */
     int idle_rounds = 0;
     int64_t rested = 0;
     while (!j->loop.stop || j->n_deferred > 0) {
@@ -369,11 +399,21 @@ static void run_loop(struct judge *j)
         bool stuck = j->n_deferred > 0 && !ask_again(j);
         /* Nor when told to leave: with the last of them answered nothing would wake us. */
         bool look = j->loop.stop || j->n_deferred > 0 || pace_look_again(&j->pace, clock_now());
-        loop_once(&j->loop, look ? 0 : -1);
-        idle_rounds = stuck ? give_way(idle_rounds) : 0;
+        bool await = stuck && all_await_clerk(j);
+        loop_once(&j->loop, await ? AWAIT_MS : look ? 0 : -1);
+        idle_rounds = stuck && !await ? give_way(idle_rounds) : 0;
         if (j->n_deferred > 0)
             rest_for_the_oldest(j, &rested);
     }
+}
+
+static void on_answers(void *ctx, int fd, uint32_t events)
+{
+    struct judge *j = ctx;
+    if (events & EPOLLIN)
+        desk_receive(j->desk);
+    else
+        loop_remove(&j->loop, fd);
 }
 
 static void serve(struct judge *j)
@@ -383,6 +423,8 @@ static void serve(struct judge *j)
     j->serving = true;
     take_lock(j);
     plan(j);
+    if (j->is.desk_fd >= 0 && loop_add(&j->loop, j->is.desk_fd, EPOLLIN, on_answers, j) < 0)
+        _exit(EXIT_FAILURE);
     for (int i = 0; i < j->n_gates; i++)
         if (loop_add(&j->loop, j->is.gates[i].fd, EPOLLIN, on_questions, &j->source[i]) < 0)
             _exit(EXIT_FAILURE); /* the keeper sees it and rescues */
@@ -453,7 +495,8 @@ struct judge *judge_prepare(const struct judge_setup *setup)
     if (!names)
         fprintf(stderr, "fileward: judge: cannot read " MOUNTS_TABLE ": is /proc mounted?\n");
     if (!j || !names || !(j->subjects = subjects_create(setup->policy, setup->board, names)) ||
-        !(j->verdicts = verdicts_create(setup->policy)) || loop_init(&j->loop) < 0) {
+        !(j->verdicts = verdicts_create(setup->policy)) || !(j->desk = desk_create(setup->desk_fd)) ||
+        loop_init(&j->loop) < 0) {
         fprintf(stderr, "fileward: judge: out of memory\n");
         return NULL;
     }

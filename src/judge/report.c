@@ -56,6 +56,8 @@ static void put_identity(struct report *r, struct inquiry *q)
         rec->unit = put(r, q->unit, strlen(q->unit));
     if (process_is_foreign(q->process))
         rec->flags |= FLAG_FOREIGN;
+    if (q->seen.known & ATTR_CODE && !(q->seen.failed & ATTR_CODE) && !q->seen.intact)
+        rec->flags |= FLAG_FOREIGN_CODE;
     struct proc_status status;
     if (process_status(q->process, &status) && status.tracer != 0)
         rec->flags |= FLAG_TRACED;

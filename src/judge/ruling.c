@@ -20,13 +20,19 @@ static unsigned consult(struct judge *j, int watch, unsigned ops, struct decisio
     return need;
 }
 
-static void gather(struct judge *j, unsigned attributes)
+/* False: the clerk has been asked, and has not answered yet. */
+static bool gather(struct judge *j, const struct question *q, unsigned attributes)
 {
+    const struct desk_ticket ticket = {.read_ns = q->read_ns, .fd = q->fd};
+    if (attributes & ATTRS_OF_CLERK)
+        attributes |= ATTR_EXE;
     if (attributes & ~(unsigned)(ATTR_CREDS | ATTR_EXE))
         outbox_send(j);
     if (attributes & ATTR_PLACE)
         object_place(&j->finder, &j->thing);
-    subject_gather(j->subjects, &j->inquiry, attributes & ~(unsigned)(ATTR_PLACE | ATTR_OWNER));
+    subject_gather(j->subjects, &j->inquiry, attributes & ~(unsigned)(ATTR_PLACE | ATTR_OWNER | ATTRS_OF_CLERK));
+    return !(attributes & ATTRS_OF_CLERK) ||
+           desk_gather(j->desk, &j->inquiry, &ticket, attributes & (unsigned)ATTRS_OF_CLERK);
 }
 
 /* No decision could be made in time: on_timeout decides. */
@@ -84,15 +90,16 @@ static void name_alike(struct judge *j, const struct question *q, const struct d
  * other, before something is gathered that costs more than the asking. */
 static void decide_open(struct judge *j, const struct question *q, struct outcome *o)
 {
-    const unsigned both = OP_BIT(OP_READ) | OP_BIT(OP_WRITE), dear = ATTR_LINEAGE | ATTR_UNIT;
+    const unsigned both = OP_BIT(OP_READ) | OP_BIT(OP_WRITE), dear = ATTR_LINEAGE | ATTR_UNIT | ATTRS_OF_CLERK;
     unsigned ops = both, need;
     struct decision d[OP_COUNT] = {0};
     while ((need = consult(j, q->watch, ops, d))) {
         if (need & dear && ops == both && j->needs[q->watch] & NEED_INTENT) {
             if ((o->not_yet = !settle_intent(j, q, &ops)))
                 return;
-        } else {
-            gather(j, need);
+        } else if (!gather(j, q, need)) {
+            o->not_yet = j->inquiry.awaits_clerk = true;
+            return;
         }
     }
     if (ops == both && d[OP_READ].action == d[OP_WRITE].action) {
@@ -163,8 +170,12 @@ static void decide_question(struct judge *j, const struct question *q, struct ou
     }
     o->op = exec ? OP_EXEC : j->thing.directory ? OP_LIST : OP_READ;
     unsigned need;
-    while ((need = consult(j, q->watch, OP_BIT(o->op), d)))
-        gather(j, need);
+    while ((need = consult(j, q->watch, OP_BIT(o->op), d))) {
+        if (!gather(j, q, need)) {
+            o->not_yet = j->inquiry.awaits_clerk = true;
+            return;
+        }
+    }
     o->decision = d[o->op];
     if (q->kind == QUESTION_EXEC && o->decision.action == ACTION_ALLOW)
         remember_exec(j, q);

@@ -143,6 +143,7 @@ void subject_find(struct subjects *t, int32_t tid, unsigned may_need, struct inq
     q->tid = tid;
     q->may_need = may_need;
     q->gone = false;
+    q->awaits_clerk = false;
     q->process = NULL;
     q->creds = (struct creds){0};
     q->seen = (struct subject){0};

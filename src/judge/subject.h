@@ -27,6 +27,7 @@ struct inquiry {
     unsigned may_need;       /* ATTR_ bits: what is opened at first sight */
     struct process *process; /* NULL: nothing has told yet that it is the one who asks */
     bool gone;               /* it has ended, so that nobody waits for an answer */
+    bool awaits_clerk;       /* the clerk has been asked about it */
     struct subject seen;     /* what decide() gets */
     struct creds creds;      /* zero as long as ATTR_CREDS is not known */
     struct program program;  /* valid if ATTR_EXE is known and has not failed */

@@ -17,9 +17,11 @@ struct key {
     uint32_t object_known, object_failed, object_uid, object_mode;
     uint32_t place;
     uint32_t relatives; /* which of the two other sets there are */
+    uint32_t packaged, intact;
+    struct sha256 sha256;
 };
 /* A new field must be looked at here: does it belong in the key, or must what rests on it not be remembered? */
-_Static_assert(sizeof(void *) != 8 || (sizeof(struct subject) == 88 && sizeof(struct object) == 32),
+_Static_assert(sizeof(void *) != 8 || (sizeof(struct subject) == 128 && sizeof(struct object) == 32),
                "the key has all that decide() sees");
 _Static_assert(sizeof(struct key) % sizeof(uint64_t) == 0, "no padding, and hashed by words");
 
@@ -109,7 +111,10 @@ static struct key key_of(struct verdicts *v, const struct verdict_question *q)
                         .object_uid = o->uid,
                         .object_mode = o->mode,
                         .place = o->known & ATTR_PLACE ? q->place : 0,
-                        .relatives = (parent && s->parent) | (lineage && s->ancestors) << 1};
+                        .relatives = (parent && s->parent) | (lineage && s->ancestors) << 1,
+                        .packaged = s->known & ATTR_TRUST ? s->packaged : 0,
+                        .intact = s->known & ATTR_CODE ? s->intact : 0,
+                        .sha256 = s->known & ATTR_SHA256 ? s->sha256 : (struct sha256){{0}}};
 }
 
 static uint64_t mix(uint64_t h, const void *words, size_t bytes)

@@ -22,6 +22,7 @@
 enum {
     READ_MS = 30000,  /* a policy is read within this, or not at all */
     RAISE_MS = 10000, /* judges get ready within this */
+    CLERK_MS = 5000,  /* a clerk within this, or later */
     LEAVE_MS = 2000,  /* herald and scout leave within this */
     STOP_MS = 2000,
     SOON_MS = 2,
@@ -94,6 +95,8 @@ static void refuse(struct change *c, const char *why)
     if (c->coming) {
         family_kill(&c->coming->family, SEAT_JUDGE);
         family_kill(&c->coming->family, SEAT_SPARE);
+        family_kill(&c->coming->family, SEAT_CLERK);
+        family_introduce(f, NULL);
         forget(c->coming, c->serving);
         c->coming = NULL;
     }
@@ -182,6 +185,7 @@ static void switch_over(struct change *c)
     if (old) {
         family_dismiss(&old->family, SEAT_SCOUT);
         family_dismiss(&old->family, SEAT_HERALD);
+        family_dismiss(&old->family, SEAT_CLERK);
     }
     enter_phase(c, PHASE_MARKING);
 }
@@ -209,6 +213,10 @@ static bool raise_judges(struct change *c, struct generation *g)
     g->family.board->features = c->features;
     family_note_leaving(&g->family, c->serving ? &c->serving->family : NULL);
     enter_phase(c, PHASE_RAISING);
+    if (g->family.desk[1] >= 0 && !family_fork(&g->family, SEAT_CLERK))
+        return false;
+    if (c->serving)
+        family_introduce(&c->serving->family, &g->family);
     return family_fork(&g->family, SEAT_JUDGE) && family_fork(&g->family, SEAT_SPARE);
 }
 
@@ -288,6 +296,11 @@ static void while_raising(struct change *c, int64_t now)
         family_hear(f, (enum seat)s);
         ready &= f->seat[s].ready;
         dead |= family_reap(f, (enum seat)s, 0, NULL);
+    }
+    /* One that has died is replaced later: it must not keep a good policy from coming into force. */
+    if (f->seat[SEAT_CLERK].pid && !overdue(c, now, CLERK_MS)) {
+        family_hear(f, SEAT_CLERK);
+        ready &= f->seat[SEAT_CLERK].ready || family_reap(f, SEAT_CLERK, 0, NULL);
     }
     if (ready && !dead) {
         switch_over(c);
@@ -489,7 +502,7 @@ bool change_begin(struct change *c)
  * through when the groups close; of judges that wait, the numbers are those of another. */
 static void end_family(struct family *f, bool serves, int patience_ms)
 {
-    static const enum seat order[] = {SEAT_READER, SEAT_SPARE, SEAT_JUDGE, SEAT_SCOUT};
+    static const enum seat order[] = {SEAT_READER, SEAT_SPARE, SEAT_JUDGE, SEAT_CLERK, SEAT_SCOUT};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         family_dismiss(f, order[i]);
         if (!family_reap(f, order[i], order[i] == SEAT_READER ? 0 : patience_ms, NULL))

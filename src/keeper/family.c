@@ -20,18 +20,18 @@
 #include "base/own.h"
 #include "base/process.h"
 #include "base/sandbox.h"
+#include "fileward/clerk.h"
 #include "fileward/herald.h"
 #include "fileward/judge.h"
 #include "fileward/scout.h"
 #include "keeper/aloud.h"
+#include "policy/needs.h"
 
 enum { RING_BYTES_JUDGE = 1 << 21, RING_BYTES = 1 << 18, KILL_WAIT_MS = 50 };
 
-static const enum role role_of[SEAT_COUNT] = {[SEAT_HERALD] = ROLE_HERALD,
-                                              [SEAT_JUDGE] = ROLE_JUDGE,
-                                              [SEAT_SPARE] = ROLE_JUDGE,
-                                              [SEAT_SCOUT] = ROLE_SCOUT,
-                                              [SEAT_READER] = ROLE_KEEPER};
+static const enum role role_of[SEAT_COUNT] = {
+    [SEAT_HERALD] = ROLE_HERALD, [SEAT_JUDGE] = ROLE_JUDGE, [SEAT_SPARE] = ROLE_JUDGE,
+    [SEAT_SCOUT] = ROLE_SCOUT,   [SEAT_CLERK] = ROLE_CLERK, [SEAT_READER] = ROLE_KEEPER};
 
 int estate_prepare(struct estate *e)
 {
@@ -51,7 +51,7 @@ int estate_prepare(struct estate *e)
 
 int family_prepare(struct family *f, struct estate *e, const struct policy *p)
 {
-    *f = (struct family){.estate = e, .policy = p, .board_fd = -1};
+    *f = (struct family){.estate = e, .policy = p, .board_fd = -1, .desk = {-1, -1}};
     for (int i = 0; i < SEAT_COUNT; i++)
         f->seat[i] = (struct child){.role = role_of[i], .pidfd = -1, .control = -1};
     if (!p)
@@ -63,6 +63,11 @@ int family_prepare(struct family *f, struct estate *e, const struct policy *p)
         board = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (board == MAP_FAILED) {
         aloud("fileward: cannot make shared memory: %s", strerror(errno));
+        return -1;
+    }
+    if (needs_clerk(p) && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->desk) < 0) {
+        munmap(board, size);
+        aloud("fileward: cannot make the clerk's sockets: %s", strerror(errno));
         return -1;
     }
     f->board = board;
@@ -90,7 +95,10 @@ void family_dissolve(struct family *f, const struct family *heir)
         munmap(f->board, board_size(f->policy));
         close(f->board_fd);
     }
-    *f = (struct family){.board_fd = -1};
+    for (int i = 0; i < 2; i++)
+        if (f->estate && f->desk[i] >= 0)
+            close(f->desk[i]);
+    *f = (struct family){.board_fd = -1, .desk = {-1, -1}};
 }
 
 /* --- on the child's side of the fork ---------------------------------------------------------------------------- */
@@ -139,7 +147,8 @@ static void be_judge(struct family *f, int control)
     /* Of the other rings and the register only the descriptors: should the keeper die, the next one takes them from us. */
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_SCOUT]);
-    const int plain[] = {0, 1, 2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null, e->reg_fd};
+    const int plain[] = {0,         1,         2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null,
+                         e->reg_fd, f->desk[0]};
     int keep[GATES_MAX + 2 * ROLE_COUNT + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -161,6 +170,7 @@ static void be_judge(struct family *f, int control)
                                                           .ring = &e->rings[ROLE_JUDGE],
                                                           .lock_fd = e->files.lock,
                                                           .ledger = e->ledger,
+                                                          .desk_fd = f->desk[0],
                                                           .control_fd = control});
     if (!j)
         _exit(EXIT_FAILURE);
@@ -209,6 +219,26 @@ static void be_scout(struct family *f, int control)
                                     .alive_fd = alive,
                                     .end_fd = end,
                                     .control_fd = control});
+}
+
+static void be_clerk(struct family *f, int control)
+{
+    struct estate *e = f->estate;
+    for (int i = 0; i < ROLE_COUNT; i++)
+        if (e->rings[i].m)
+            ring_hide(&e->rings[i]);
+    int end = loop_end_fd();
+    int keep[] = {0, 1, 2, control, end, e->files.null, f->desk[1]};
+    keep_only_these(keep, sizeof keep / sizeof *keep);
+    reg_close(e->reg);
+    munmap(f->board, board_size(f->policy));
+    setpriority(PRIO_PROCESS, 0, 0);
+    struct clerk *c = clerk_prepare(
+        &(struct clerk_setup){.policy = f->policy, .desk_fd = f->desk[1], .end_fd = end, .control_fd = control});
+    if (!c)
+        _exit(EXIT_FAILURE);
+    confine(f, ROLE_CLERK);
+    clerk_run(c);
 }
 
 /* The board says who is let through as family: the herald's own mapping of it is of a descriptor open for reading, so
@@ -284,12 +314,17 @@ static void be(struct family *f, enum seat seat, int control)
     case ROLE_HERALD:
         be_herald(f, control);
         break;
+    case ROLE_CLERK:
+        be_clerk(f, control);
+        break;
     default:
         break;
     }
 }
 
 /* --- on the keeper's side --------------------------------------------------------------------------------------- */
+
+static const struct child nobody = {.pidfd = -1};
 
 static void write_kin(struct board_kin *kin, const struct child *c)
 {
@@ -305,6 +340,12 @@ static void write_on_board(struct family *f, enum seat seat)
         write_kin(&f->board->family[seat], &f->seat[seat]);
     if (f->estate->ledger && f->board && f->board->entered)
         ledger_seat(f->estate->ledger, (int)seat, f->seat[seat].pid, atomic_load(&f->board->family[seat].id));
+}
+
+void family_introduce(struct family *f, const struct family *coming)
+{
+    if (f->board)
+        write_kin(&f->board->family[KIN_MAX - 1], coming ? &coming->seat[SEAT_CLERK] : &nobody);
 }
 
 void family_enter(struct family *f)
@@ -330,9 +371,8 @@ void family_enter(struct family *f)
 
 void family_note_leaving(struct family *f, const struct family *before)
 {
-    static const enum seat leaving[KIN_MAX - FAMILY_MAX] = {SEAT_HERALD, SEAT_SCOUT};
-    static const struct child nobody = {.pidfd = -1};
-    for (int i = 0; i < KIN_MAX - FAMILY_MAX; i++)
+    static const enum seat leaving[] = {SEAT_HERALD, SEAT_SCOUT, SEAT_CLERK};
+    for (size_t i = 0; i < sizeof leaving / sizeof *leaving; i++)
         write_kin(&f->board->family[FAMILY_MAX + i], before ? &before->seat[leaving[i]] : &nobody);
 }
 

@@ -13,8 +13,9 @@
 #include "fileward/board.h"
 #include "keeper/files.h"
 
-/* The children. Two judges: one reads, the other waits to take its place. The reader reads a policy and ends. */
-enum seat { SEAT_HERALD, SEAT_JUDGE, SEAT_SPARE, SEAT_SCOUT, SEAT_READER, SEAT_COUNT };
+/* The children. Two judges: one reads, the other waits to take its place. There is a clerk if a rule needs it. The reader
+ * reads a policy and ends. */
+enum seat { SEAT_HERALD, SEAT_JUDGE, SEAT_SPARE, SEAT_SCOUT, SEAT_CLERK, SEAT_READER, SEAT_COUNT };
 _Static_assert((int)SEAT_COUNT == (int)FAMILY_MAX, "each has its line on the board");
 
 struct child {
@@ -49,6 +50,7 @@ struct family {
     struct board *board;
     int board_fd;
     struct child seat[SEAT_COUNT];
+    int desk[2]; /* sockets of the judges and of the clerk; -1: no rule needs a clerk */
 };
 
 /* Makes the shared memory that an estate has not inherited. 0, or -1 after a message. */
@@ -62,6 +64,10 @@ void family_dissolve(struct family *f, const struct family *heir);
 
 /* Forks a child into an empty seat and writes it on the board. False if it could not be forked. */
 bool family_fork(struct family *f, enum seat seat);
+
+/* Writes the clerk of the family to come (NULL: there is none any more) on the board, so that it is let through: it reads
+ * files that this family may guard. */
+void family_introduce(struct family *f, const struct family *coming);
 
 /* Makes a child of `pid`, which was just forked by this process, sit down. */
 void family_seat(struct family *f, enum seat seat, pid_t pid, int control);

@@ -27,7 +27,9 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 10000,
     LIVED_MS = 5000, /* a child that lived this long may come back at once */
-    HANGS_MS = 5000, /* one that says nothing for so long is stuck; a disk may keep the scout waiting for longer */
+    HANGS_MS =
+        5000, /* one that says nothing for so long is stuck; a disk may keep clerk and scout waiting for longer */
+    CLERK_HANGS_MS = 10000,
     SCOUT_HANGS_MS = 30000,
     PAUSE_MS = 1000, /* a tick that comes so late was kept from its processor, and so was everybody else */
 };
@@ -50,11 +52,9 @@ static struct family *serving(const struct keeper *k)
 
 static const char *seat_name(enum seat s)
 {
-    static const char *const names[SEAT_COUNT] = {[SEAT_HERALD] = "herald",
-                                                  [SEAT_JUDGE] = "judge",
-                                                  [SEAT_SPARE] = "spare judge",
-                                                  [SEAT_SCOUT] = "scout",
-                                                  [SEAT_READER] = "reader"};
+    static const char *const names[SEAT_COUNT] = {
+        [SEAT_HERALD] = "herald", [SEAT_JUDGE] = "judge", [SEAT_SPARE] = "spare judge",
+        [SEAT_SCOUT] = "scout",   [SEAT_CLERK] = "clerk", [SEAT_READER] = "reader"};
     return names[s];
 }
 
@@ -110,14 +110,16 @@ static void on_death(struct keeper *k, struct family *f, enum seat seat, const c
 /* All but the judge that serves, whose heartbeat is on the board and is watched by rescue_is_due(). */
 static bool hangs(const struct child *c, enum seat seat, int64_t now)
 {
-    int64_t most = (seat == SEAT_SCOUT ? SCOUT_HANGS_MS : HANGS_MS) * NS_PER_MS;
+    int64_t most = (seat == SEAT_SCOUT ? SCOUT_HANGS_MS : seat == SEAT_CLERK ? CLERK_HANGS_MS : HANGS_MS) * NS_PER_MS;
     return seat != SEAT_JUDGE && now - c->heard_ns > most;
 }
 
 /* Herald and scout of the family before write into the same log and register: only when they have left. */
-static bool may_sit(const struct keeper *k, enum seat seat)
+static bool may_sit(const struct keeper *k, const struct family *f, enum seat seat)
 {
     const struct generation *before = k->change.leaving;
+    if (seat == SEAT_CLERK)
+        return f->desk[1] >= 0;
     return !before || !before->family.seat[seat].pid;
 }
 
@@ -139,7 +141,7 @@ static void look_after_child(struct keeper *k, struct family *f, enum seat seat,
         family_kill(f, seat);
         on_death(k, f, seat, why, was_ready, now);
     }
-    if (c->pid || now < c->retry_ns || !may_sit(k, seat) || k->change.failed)
+    if (c->pid || now < c->retry_ns || !may_sit(k, f, seat) || k->change.failed)
         return;
     if (!family_fork(f, seat))
         schedule_return(c, now);

@@ -96,6 +96,18 @@ static enum answer try_path(const struct policy *p, const struct rule *r, const 
     return o->place ? yes_if(patterns_cover(p, &r->path, o->place)) : UNKNOWN;
 }
 
+static enum answer try_sha256(const struct rule *r, const struct subject *s, unsigned *missing)
+{
+    enum answer a = have(ATTR_SHA256, s->known, s->failed, missing);
+    if (a != YES)
+        return a;
+    for (size_t i = 0; i < r->exe_sha256.n; i++) {
+        if (memcmp(r->exe_sha256.v[i].bytes, s->sha256.bytes, SHA256_BYTES) == 0)
+            return YES;
+    }
+    return NO;
+}
+
 static enum answer try_condition(const struct policy *p, const struct rule *r, enum condition c,
                                  const struct subject *s, const struct object *o, int64_t now, unsigned *missing)
 {
@@ -130,6 +142,14 @@ static enum answer try_condition(const struct policy *p, const struct rule *r, e
         if (a == UNKNOWN && s->ancestors && any_program(&r->ancestor, s->ancestors))
             return YES;
         return a == YES ? yes_if(any_program(&r->ancestor, s->ancestors)) : a;
+    case COND_EXE_SHA256:
+        return try_sha256(r, s, missing);
+    case COND_TRUST:
+        a = have(ATTR_TRUST, s->known, s->failed, missing);
+        return a == YES ? yes_if(s->packaged) : a;
+    case COND_CODE:
+        a = have(ATTR_CODE, s->known, s->failed, missing);
+        return a == YES ? yes_if(s->intact) : a;
     case COND_COUNT:
         break;
     }

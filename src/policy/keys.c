@@ -21,6 +21,8 @@ static const struct choice ops[] = {{"read", OP_BIT(OP_READ), false}, {"write", 
                                     {"exec", OP_BIT(OP_EXEC), false}, {"list", OP_BIT(OP_LIST), false},
                                     {"any", (int)OPS_ALL, false},     {0}};
 static const struct choice objects[] = {{"public", 0, false}, {0}};
+static const struct choice trusts[] = {{"packaged", 0, false}, {0}};
+static const struct choice codes[] = {{"intact", 0, false}, {0}};
 
 #define ONE(type, field, take, choices) #field, KEY_ONE, take, offsetof(struct type, field), choices, NULL, 0
 #define LIST(type, field, take)         #field, KEY_LIST, take, offsetof(struct type, field), NULL, NULL, 0
@@ -54,7 +56,6 @@ static const struct key watch_keys[] = {
 };
 
 #define CONDITION(field, take, bit) #field, KEY_LIST, take, offsetof(struct rule, field), NULL, NULL, 1u << (bit)
-#define ABSENT(name)                name, KEY_ABSENT, NULL, 0, NULL, NULL, 0
 
 static const struct key rule_keys[] = {
     {"action", KEY_ONE, take_choice, offsetof(struct rule, action), actions, "`action = allow` or `action = deny`", 0},
@@ -68,12 +69,12 @@ static const struct key rule_keys[] = {
     {CONDITION(loginuid, take_ids, COND_LOGINUID)},
     {CONDITION(unit, take_units, COND_UNIT)},
     {CONDITION(path, take_patterns, COND_PATH)},
-    {"object", KEY_ONE, take_public, 0, objects, NULL, 1u << COND_OBJECT},
+    {"object", KEY_ONE, take_only, 0, objects, NULL, 1u << COND_OBJECT},
+    {CONDITION(exe_sha256, take_sha256, COND_EXE_SHA256)},
+    {"trust", KEY_ONE, take_only, 0, trusts, NULL, 1u << COND_TRUST},
+    {"code", KEY_ONE, take_only, 0, codes, NULL, 1u << COND_CODE},
     {"expires", KEY_ONE, take_time, offsetof(struct rule, expires), NULL, NULL, 1u << COND_EXPIRES},
     {ONE(rule, reason, take_string, NULL)},
-    {ABSENT("trust")},
-    {ABSENT("code")},
-    {ABSENT("exe_sha256")},
 };
 
 struct target target_of(enum section_kind kind, void *into)
@@ -111,8 +112,7 @@ static void report_unknown_key(struct parse *x, struct target *t, const struct s
     size_t len = 0;
     for (size_t i = 0; i < t->n; i++) {
         names[i] = t->keys[i].name;
-        if (t->keys[i].kind != KEY_ABSENT)
-            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", names[i]);
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", names[i]);
     }
     const char *near = suggest(e->key, names, t->n);
     if (near) {
@@ -145,10 +145,6 @@ static void interpret_entry(struct parse *x, struct target *t, const struct sect
     }
     size_t index = (size_t)(key - t->keys);
     t->given |= 1u << index;
-    if (key->kind == KEY_ABSENT) {
-        findings_error(x->findings, e->at, "`%s` is not available in this version of fileward", e->key);
-        return;
-    }
     t->conditions |= key->condition;
     if (key->kind == KEY_ONE && seen[index])
         report_again(x, e, seen[index]);

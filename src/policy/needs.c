@@ -12,6 +12,9 @@ const struct need needs[NEEDS] = {
     {ATTR_UNIT, "unit", "the unit", 12},
     {ATTR_GROUPS, "groups", "all groups of who asks", 15},
     {ATTR_LINEAGE, "lineage", "all its ancestors", 20},
+    {ATTR_SHA256, "sha256", "the hash of the program (once, then it is remembered)", 3},
+    {ATTR_TRUST, "trust", "the package of the program (once, then it is remembered)", 3},
+    {ATTR_CODE, "code", "all code that it runs", 300},
 };
 
 unsigned needs_of_condition(const struct rule *r, enum condition c)
@@ -27,6 +30,9 @@ unsigned needs_of_condition(const struct rule *r, enum condition c)
         [COND_UNIT] = ATTR_UNIT,
         [COND_PARENT] = ATTR_PARENT,
         [COND_ANCESTOR] = ATTR_LINEAGE,
+        [COND_EXE_SHA256] = ATTR_SHA256,
+        [COND_TRUST] = ATTR_TRUST,
+        [COND_CODE] = ATTR_CODE,
     };
     return of[c] | (c == COND_UID && r->uid.owner ? (unsigned)ATTR_OWNER : 0);
 }
@@ -39,6 +45,14 @@ unsigned needs_of_rule(const struct rule *r)
         if (r->conditions >> c & 1)
             all |= needs_of_condition(r, (enum condition)c);
     return all;
+}
+
+bool needs_clerk(const struct policy *p)
+{
+    for (int i = 0; i < p->n_rules; i++)
+        if (needs_of_rule(&p->rules[i]) & ATTRS_OF_CLERK)
+            return true;
+    return false;
 }
 
 unsigned needs_of_watch(const struct policy *p, const struct watch *w)

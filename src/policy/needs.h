@@ -14,6 +14,9 @@ unsigned needs_of_condition(const struct rule *r, enum condition c);
 /* All that trying this rule may ask for. NEED_INTENT: it names one of reading and writing. */
 unsigned needs_of_rule(const struct rule *r);
 
+/* Whether the policy has a rule that only the clerk can try. */
+bool needs_clerk(const struct policy *p);
+
 /* All that a question to this watch may ask for. */
 unsigned needs_of_watch(const struct policy *p, const struct watch *w);
 
@@ -24,7 +27,7 @@ struct need {
     const char *words; /* for people */
     int us;            /* about what it costs, beside an open's 10 to 30 us; 0: nothing */
 };
-enum { NEEDS = 10 };
+enum { NEEDS = 13 };
 extern const struct need needs[NEEDS];
 
 /* The first rule of a watch that asks for it, NULL if none does. */

@@ -88,6 +88,7 @@ static void pack_rule(struct packing *k, struct rule *rule)
     COPY(r, rule->gid.v, rule->gid.n);
     COPY(r, rule->egid.v, rule->egid.n);
     COPY(r, rule->loginuid.v, rule->loginuid.n);
+    COPY(r, rule->exe_sha256.v, rule->exe_sha256.n);
     pack_names(r, &rule->unit);
     pack_patterns(k, &rule->path);
 }

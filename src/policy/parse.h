@@ -32,7 +32,7 @@ struct choice {
     bool absent; /* known to the language, not to this version */
 };
 
-enum key_kind { KEY_ONE, KEY_LIST, KEY_ABSENT };
+enum key_kind { KEY_ONE, KEY_LIST };
 
 struct key;
 typedef void take_function(struct parse *x, const struct key *key, void *field, const struct entry *e,
@@ -50,8 +50,9 @@ struct key {
 };
 
 /* Taking values (take.c). Each reports every word that is wrong, and takes the others. */
-take_function take_choice, take_bool, take_ops, take_public, take_duration, take_time, take_string, take_file,
-    take_listen, take_user, take_ids, take_units, take_patterns, take_watch_paths, take_set_programs, take_programs;
+take_function take_choice, take_bool, take_ops, take_only, take_duration, take_time, take_string, take_file,
+    take_listen, take_user, take_ids, take_units, take_sha256, take_patterns, take_watch_paths, take_set_programs,
+    take_programs;
 
 /* The keys of one kind of section, and what is being made of it. */
 struct target {

@@ -23,6 +23,7 @@ static void rule_free(struct rule *r)
     free(r->exe.v);
     free(r->parent.v);
     free(r->ancestor.v);
+    free(r->exe_sha256.v);
     free(r->uid.v);
     free(r->gid.v);
     free(r->egid.v);
@@ -88,7 +89,8 @@ const char *condition_name(enum condition c)
         [COND_EXPIRES] = "expires", [COND_OBJECT] = "object",     [COND_UID] = "uid",
         [COND_EGID] = "egid",       [COND_EXE] = "exe",           [COND_GID] = "gid",
         [COND_PATH] = "path",       [COND_LOGINUID] = "loginuid", [COND_UNIT] = "unit",
-        [COND_PARENT] = "parent",   [COND_ANCESTOR] = "ancestor",
+        [COND_PARENT] = "parent",   [COND_ANCESTOR] = "ancestor", [COND_EXE_SHA256] = "exe_sha256",
+        [COND_TRUST] = "trust",     [COND_CODE] = "code",
     };
     return names[c];
 }

@@ -61,7 +61,8 @@ void take_ops(struct parse *x, const struct key *key, void *field, const struct 
     }
 }
 
-void take_public(struct parse *x, const struct key *key, void *field, const struct entry *e, const struct words *words)
+/* A key of one value: that the condition is there says all. */
+void take_only(struct parse *x, const struct key *key, void *field, const struct entry *e, const struct words *words)
 {
     (void)field;
     choose(x, key, e, words->v[0]);
@@ -166,6 +167,20 @@ void take_units(struct parse *x, const struct key *key, void *field, const struc
             bad_value(x, e, words->v[i], fault);
         else
             *HEAP_APPEND(names) = heap_string(words->v[i]);
+    }
+}
+
+void take_sha256(struct parse *x, const struct key *key, void *field, const struct entry *e, const struct words *words)
+{
+    (void)key;
+    struct sha256_list *digests = field;
+    for (size_t i = 0; i < words->n; i++) {
+        struct sha256 d;
+        const char *fault = value_sha256(words->v[i], &d);
+        if (fault)
+            bad_value(x, e, words->v[i], fault);
+        else
+            *HEAP_APPEND(digests) = d;
     }
 }
 

@@ -130,6 +130,27 @@ const char *value_unit(const char *word)
     return NULL;
 }
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+const char *value_sha256(const char *word, struct sha256 *out)
+{
+    const char *fault = "not a SHA-256: 64 hexadecimal digits, as sha256sum prints them";
+    if (strlen(word) != 2 * sizeof out->bytes)
+        return fault;
+    for (size_t i = 0; i < sizeof out->bytes; i++) {
+        int high = hex_digit(word[2 * i]), low = hex_digit(word[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return fault;
+        out->bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return NULL;
+}
+
 const char *value_ids(const char *word, const struct accounts *names, struct id_range *out)
 {
     uint64_t low, high;

@@ -10,6 +10,7 @@ const char *value_time(const char *word, int64_t *seconds); /* 2026-12-01T00:00Z
 const char *value_listen(const char *word);                 /* 127.0.0.1:9842, [::1]:9842 */
 const char *value_plain_path(const char *word);             /* an absolute path without glob characters */
 const char *value_unit(const char *word);                   /* the name of a unit: ssh.service */
+const char *value_sha256(const char *word, struct sha256 *out); /* 64 hexadecimal digits */
 
 /* Number, range of numbers or name. The largest number is that of no user. */
 const char *value_ids(const char *word, const struct accounts *names, struct id_range *out);

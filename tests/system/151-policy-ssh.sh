@@ -45,6 +45,10 @@ expect_ok user ssh-agent sh -c 'ssh-add ~/.ssh/id_ed25519 && ssh-add -l'
 expect_ok user sh -c 'date >~/text && ssh-keygen -Y sign -n test -f ~/.ssh/id_ed25519 ~/text'
 
 # --- strangers ---
+if command -v cc >/dev/null; then
+    cc -shared -fPIC -o "$T/bin/preload.so" -x c - <<<'int fileward_test;' || fail "cannot build a library"
+    refused ssh/default read "$key" user LD_PRELOAD="$T/bin/preload.so" ssh-keygen -y -f "$key"
+fi
 refused ssh/default read "$key" user cat "$key"
 refused ssh/default read "$key" user "$T/bin/cat" "$key"
 refused ssh/default read "$key" user "$T/bin/ssh-keygen" -y -f "$key"

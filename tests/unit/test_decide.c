@@ -10,7 +10,7 @@ struct question {
 };
 
 static const unsigned subject_all =
-    ATTR_CREDS | ATTR_EXE | ATTR_GROUPS | ATTR_LOGINUID | ATTR_UNIT | ATTR_PARENT | ATTR_LINEAGE;
+    ATTR_CREDS | ATTR_EXE | ATTR_GROUPS | ATTR_LOGINUID | ATTR_UNIT | ATTR_PARENT | ATTR_LINEAGE | ATTRS_OF_CLERK;
 static const unsigned object_all = ATTR_OWNER | ATTR_PLACE;
 
 static void question_init(struct question *q)
@@ -35,6 +35,7 @@ static size_t program(const struct policy *p, const char *path)
     return 0;
 }
 
+#define HASH  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define WATCH "[watch w]\npath = /w\ndefault = deny\n"
 
 static const struct policy *with_rules(struct fixture *x, const char *rules)
@@ -168,6 +169,33 @@ static void test_long_lineage(void **state)
     fixture_close(&x);
 }
 
+static void test_content(void **state)
+{
+    (void)state;
+    struct fixture x;
+    struct question q;
+    unsigned why;
+    fixture_open(&x);
+    question_init(&q);
+    assert_int_equal(try(&x, "allow", "trust = packaged", &q, &why), TRIAL_FAILS);
+    assert_int_equal(why, COND_TRUST);
+    assert_int_equal(try(&x, "allow", "code = intact", &q, &why), TRIAL_FAILS);
+    assert_int_equal(why, COND_CODE);
+    q.s.packaged = true;
+    assert_int_equal(try(&x, "allow", "trust = packaged", &q, &why), TRIAL_HOLDS);
+    assert_int_equal(try(&x, "allow", "trust = packaged\ncode = intact", &q, &why), TRIAL_FAILS);
+    q.s.intact = true;
+    assert_int_equal(try(&x, "allow", "trust = packaged\ncode = intact", &q, &why), TRIAL_HOLDS);
+    assert_int_equal(try(&x, "allow", "exe_sha256 = " HASH, &q, &why), TRIAL_FAILS);
+    assert_int_equal(why, COND_EXE_SHA256);
+    for (size_t i = 0; i < sizeof q.s.sha256.bytes; i++)
+        q.s.sha256.bytes[i] = (uint8_t)(i % 8 * 0x22 + 1);
+    assert_int_equal(try(&x, "allow", "exe_sha256 = " HASH, &q, &why), TRIAL_HOLDS);
+    q.s.sha256.bytes[31]++;
+    assert_int_equal(try(&x, "allow", "exe_sha256 = " HASH, &q, &why), TRIAL_FAILS);
+    fixture_close(&x);
+}
+
 /* Each condition with its attributes not yet looked for, and looked for in vain. */
 static void test_unknown_and_failed(void **state)
 {
@@ -179,7 +207,8 @@ static void test_unknown_and_failed(void **state)
         {"uid = 5", ATTR_CREDS},          {"uid = owner", ATTR_OWNER},         {"gid = 5", ATTR_GROUPS},
         {"egid = 5", ATTR_CREDS},         {"exe = /bin/a", ATTR_EXE},          {"loginuid = 5", ATTR_LOGINUID},
         {"unit = a.service", ATTR_UNIT},  {"path = /w/x", ATTR_PLACE},         {"object = public", ATTR_OWNER},
-        {"parent = /bin/a", ATTR_PARENT}, {"ancestor = /bin/a", ATTR_LINEAGE},
+        {"parent = /bin/a", ATTR_PARENT}, {"ancestor = /bin/a", ATTR_LINEAGE}, {"trust = packaged", ATTR_TRUST},
+        {"code = intact", ATTR_CODE},     {"exe_sha256 = " HASH, ATTR_SHA256},
     };
     struct fixture x;
     fixture_open(&x);
@@ -267,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_condition),
         cmocka_unit_test(test_programs),
+        cmocka_unit_test(test_content),
         cmocka_unit_test(test_unknown_and_failed),
         cmocka_unit_test(test_long_lineage),
         cmocka_unit_test(test_asks_only_for_what_matters),

@@ -9,7 +9,8 @@ static const char text[] = "[fileward]\nmode = enforce\nlisten = 127.0.0.1:1\nus
                            "[watch b]\npath = /b\ndefault = allow\n"
                            "[rule a/r]\naction = allow\nexe = @tools\nuid = 1-5 owner\nunit = x.service y.service\n"
                            "path = /a/x\nreason = \"because\"\nancestor = /usr/bin/bash\n"
-                           "[rule b/s]\naction = deny\negid = 9\n";
+                           "[rule b/s]\naction = deny\negid = 9\n"
+                           "exe_sha256 = 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n";
 
 static bool inside(const void *p, const char *room, size_t size)
 {
@@ -60,6 +61,9 @@ static void test_copy(void **state)
     assert_string_equal(r->unit.v[1], "y.service");
     assert_string_equal(r->path.v[0].text, "/a/x");
     assert_int_equal(q->rules[q->watches[1].first_rule].egid.v[0].low, 9);
+    const struct sha256_list *hashes = &q->rules[q->watches[1].first_rule].exe_sha256;
+    assert_true(inside((const char *)hashes->v, room, sizeof room));
+    assert_int_equal(hashes->v[0].bytes[31], 0xef);
     assert_int_equal(q->settings.uid, 7);
     assert_string_equal(q->settings.listen, "127.0.0.1:1");
     findings_free(&x.findings);

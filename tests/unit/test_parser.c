@@ -28,7 +28,7 @@ static const struct {
     {43, "op: unknown value `raed`: did you mean `read`?"},
     {44, "uid: `60000-1000`: the range ends before it begins"},
     {45, "expires: `2026-13-01T00:00Z`: no such time"},
-    {46, "`trust` is not available in this version of fileward"},
+    {46, "trust: unknown value `pakaged`: did you mean `packaged`?"},
     {47, "object: unknown value `private`; it is one of: public"},
     {48, "exe: there is no [set tool]: did you mean `@tools`?"},
     {49, "path: `/d/[a`: not a valid glob"},
@@ -56,8 +56,9 @@ static void test_thirty_mistakes(void **state)
     fixture_close(&x);
 }
 
-#define W "[watch w]\npath = /w\ndefault = deny\n"
-#define R "[rule w/r]\naction = allow\n"
+#define W         "[watch w]\npath = /w\ndefault = deny\n"
+#define R         "[rule w/r]\naction = allow\n"
+#define HASH_REST "f0e1d2c3b4a5968778695a4b3c2d1e0f0F1E2D3C4B5A69788796A5B4C3D2E1F"
 
 /* One policy, one error. */
 static void test_single_errors(void **state)
@@ -105,8 +106,10 @@ static void test_single_errors(void **state)
         {W R "uid = 4294967295\n", 6, "not a number"},
         {W R "uid = carol\n", 6, "there is no such name"},
         {W R "gid = owner\n", 6, "there is no such name"},
-        {W R "code = intact\n", 6, "`code` is not available in this version"},
-        {W R "exe_sha256 = 00\n", 6, "`exe_sha256` is not available in this version"},
+        {W R "code = whole\n", 6, "code: unknown value `whole`; it is one of: intact"},
+        {W R "exe_sha256 = 00\n", 6, "not a SHA-256: 64 hexadecimal digits"},
+        {W R "exe_sha256 = g" HASH_REST "\n", 6, "not a SHA-256"},
+        {W R "exe_sha256 = 0" HASH_REST "0\n", 6, "not a SHA-256"},
         {W R "expires = tomorrow\n", 6, "not a time"},
         {W R "expires = 2026-02-29T00:00Z\n", 6, "no such time"},
         {W R "comm = ssh\n", 6, "unknown key `comm`; a [rule] section has: action"},
@@ -137,6 +140,7 @@ static void test_everything_once(void **state)
                      "[rule w/r]   # stands before its watch\n"
                      "action = deny\nop = read exec\nop = list\nexe = @s \"/a b\" /c\nparent = /c\nancestor = /d*\n"
                      "uid = owner 5\nuid = 1000-2000\ngid = shadow\negid = 7\nloginuid = alice\nunit = a.service\n"
+                     "exe_sha256 = 0" HASH_REST "\ntrust = packaged\ncode = intact\n"
                      "path = ~/x \"/w/y #z\" /w/d/\nobject = public\nexpires = 2026-12-01T00:00Z\n"
                      "reason = \"say \\\"why\\\"; and # too\"\n"
                      "[set s]\nexe = /e\n"
@@ -183,6 +187,10 @@ static void test_everything_once(void **state)
     assert_int_equal(r->uid.n, 2);
     assert_int_equal(r->gid.v[0].low, 42);
     assert_int_equal(r->loginuid.v[0].high, 1000);
+    assert_int_equal(r->exe_sha256.n, 1);
+    assert_int_equal(r->exe_sha256.v[0].bytes[0], 0x0f);
+    assert_int_equal(r->exe_sha256.v[0].bytes[15], 0xe0);
+    assert_int_equal(r->exe_sha256.v[0].bytes[30], 0x2e);
     assert_string_equal(r->unit.v[0], "a.service");
     assert_true(r->path.v[0].home);
     assert_string_equal(r->path.v[1].text, "/w/y #z");

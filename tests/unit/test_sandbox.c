@@ -25,7 +25,7 @@
 #include "base/sandbox.h"
 
 enum { USER = 12345, GROUP = 12346 };
-static const char *const names[ROLE_COUNT] = {"keeper", "judge", "scout", "herald"};
+static const char *const names[ROLE_COUNT] = {"keeper", "judge", "scout", "herald", "clerk"};
 
 /* Files of the test: the log's directory, and one beside it that belongs to the same user. */
 static char dir[] = "/tmp/fileward-test-XXXXXX", log_dir[64], other_dir[64];
@@ -68,11 +68,13 @@ static uint64_t caps_of(enum role role)
     switch (role) {
     case ROLE_KEEPER:
         return bit(CAP_SYS_ADMIN) | bit(CAP_SYS_PTRACE) | bit(CAP_LEASE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_SETUID) |
-               bit(CAP_SETGID) | bit(CAP_SETPCAP) | bit(CAP_KILL);
+               bit(CAP_SETGID) | bit(CAP_SETPCAP) | bit(CAP_KILL) | bit(CAP_CHECKPOINT_RESTORE);
     case ROLE_JUDGE:
         return bit(CAP_SYS_PTRACE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_LEASE);
     case ROLE_SCOUT:
         return bit(CAP_DAC_READ_SEARCH);
+    case ROLE_CLERK:
+        return bit(CAP_SYS_PTRACE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_CHECKPOINT_RESTORE);
     default:
         return 0;
     }
@@ -162,53 +164,59 @@ enum { KILLED = -1, FINE = 0 };
 #define TEXT(s) ((long)(s))
 #define EVERY(x)                                                                                                       \
     {                                                                                                                  \
-        x, x, x, x                                                                                                     \
+        x, x, x, x, x                                                                                                  \
     }
 
-/* errno or FINE of the call by keeper, judge, scout, herald; or that it ends them. -1 as a descriptor: what matters is
+/* errno or FINE of the call by keeper, judge, scout, herald, clerk; or that it ends them. -1 as a descriptor: what matters is
  * that the call comes back. */
 static const struct {
     const char *name;
     long nr, arg[6];
     int outcome[ROLE_COUNT];
 } calls[] = {
-    {"read /proc", SYS_openat, {NOWHERE, TEXT("/proc/self/status"), O_RDONLY}, {FINE, FINE, FINE, KILLED}},
-    {"open to write", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_WRONLY}, {FINE, KILLED, KILLED, KILLED}},
-    {"open to read and write", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_RDWR}, {FINE, KILLED, KILLED, KILLED}},
-    {"open to truncate", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_TRUNC}, {FINE, KILLED, KILLED, KILLED}},
-    {"open to append", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_APPEND}, {FINE, KILLED, KILLED, KILLED}},
-    {"create", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_CREAT, 0600}, {FINE, KILLED, KILLED, KILLED}},
-    {"nameless file", SYS_openat, {NOWHERE, TEXT("/tmp"), O_TMPFILE | O_WRONLY, 0600}, {FINE, KILLED, KILLED, KILLED}},
-    {"openat2", SYS_openat2, {-1, 0, 0, 0}, {KILLED, ENOSYS, ENOSYS, ENOSYS}},
-    {"statx", SYS_statx, {NOWHERE, TEXT("/"), 0, 0, 0}, {EFAULT, EFAULT, EFAULT, KILLED}},
-    {"getdents64", SYS_getdents64, {-1}, {EBADF, KILLED, EBADF, KILLED}},
+    {"read /proc", SYS_openat, {NOWHERE, TEXT("/proc/self/status"), O_RDONLY}, {FINE, FINE, FINE, KILLED, FINE}},
+    {"open to write", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_WRONLY}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"open to read and write",
+     SYS_openat,
+     {NOWHERE, TEXT("/dev/null"), O_RDWR},
+     {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"open to truncate", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_TRUNC}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"open to append", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_APPEND}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"create", SYS_openat, {NOWHERE, TEXT("/dev/null"), O_CREAT, 0600}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"nameless file",
+     SYS_openat,
+     {NOWHERE, TEXT("/tmp"), O_TMPFILE | O_WRONLY, 0600},
+     {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"openat2", SYS_openat2, {-1, 0, 0, 0}, {KILLED, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+    {"statx", SYS_statx, {NOWHERE, TEXT("/"), 0, 0, 0}, {EFAULT, EFAULT, EFAULT, KILLED, EFAULT}},
+    {"getdents64", SYS_getdents64, {-1}, {EBADF, KILLED, EBADF, KILLED, KILLED}},
     {"mmap", SYS_mmap, {0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0}, EVERY(FINE)},
     {"mmap code",
      SYS_mmap,
      {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0},
-     {FINE, KILLED, KILLED, KILLED}},
+     {FINE, KILLED, KILLED, KILLED, KILLED}},
     {"mprotect", SYS_mprotect, {0, 0, PROT_READ}, EVERY(FINE)},
-    {"mprotect code", SYS_mprotect, {0, 0, PROT_READ | PROT_EXEC}, {FINE, KILLED, KILLED, KILLED}},
-    {"fanotify_mark", SYS_fanotify_mark, {-1, 1, 0x10000, NOWHERE, 0}, {EBADF, KILLED, EBADF, KILLED}},
-    {"pidfd_open", SYS_pidfd_open, {1, 0}, {FINE, FINE, KILLED, KILLED}},
-    {"ask a pidfd", SYS_ioctl, {-1, (long)KERNEL_PIDFD_GET_INFO, 0}, {EBADF, EBADF, KILLED, KILLED}},
-    {"type on a terminal", SYS_ioctl, {-1, TIOCSTI, 0}, {EBADF, KILLED, KILLED, KILLED}},
-    {"lease", SYS_fcntl, {-1, F_SETLEASE, F_RDLCK}, {EBADF, EBADF, EBADF, KILLED}},
-    {"fcntl", SYS_fcntl, {-1, F_SETOWN, 1}, {EBADF, KILLED, EBADF, KILLED}},
-    {"count descriptors", SYS_fcntl, {-1, F_GETFD}, {EBADF, KILLED, EBADF, EBADF}},
-    {"fork", SYS_clone, {SIGCHLD}, {FINE, KILLED, KILLED, KILLED}},
-    {"kill", SYS_kill, {1, 0}, {FINE, KILLED, KILLED, KILLED}},
-    {"signal another", SYS_tgkill, {-1, -1, 0}, {EINVAL, KILLED, KILLED, KILLED}},
-    {"take marks away", SYS_fanotify_mark, {-1, 0x80, 0, NOWHERE, 0}, {EBADF, KILLED, KILLED, KILLED}},
-    {"become root", SYS_setresuid, {0, 0, 0}, {FINE, KILLED, KILLED, KILLED}},
-    {"prctl", SYS_prctl, {4 /* PR_SET_DUMPABLE */, 0}, {FINE, KILLED, KILLED, KILLED}},
-    {"capset", SYS_capset, {0, 0}, {EFAULT, KILLED, KILLED, KILLED}},
-    {"unlink", SYS_unlinkat, {-1, TEXT("x"), 0}, {EBADF, KILLED, KILLED, KILLED}},
-    {"memfd_create", SYS_memfd_create, {TEXT("x"), 0}, {FINE, KILLED, KILLED, KILLED}},
-    {"accept", SYS_accept4, {-1}, {EBADF, KILLED, KILLED, EBADF}},
-    {"send", SYS_sendto, {-1, 0, 0, 0, 0, 0}, {EBADF, KILLED, KILLED, EBADF}},
-    {"TCP option", SYS_setsockopt, {-1, 6, 1, 0, 0}, {EBADF, KILLED, KILLED, EBADF}},
-    {"socket option", SYS_setsockopt, {-1, SOL_SOCKET, 1, 0, 0}, {EBADF, KILLED, KILLED, KILLED}},
+    {"mprotect code", SYS_mprotect, {0, 0, PROT_READ | PROT_EXEC}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"fanotify_mark", SYS_fanotify_mark, {-1, 1, 0x10000, NOWHERE, 0}, {EBADF, KILLED, EBADF, KILLED, KILLED}},
+    {"pidfd_open", SYS_pidfd_open, {1, 0}, {FINE, FINE, KILLED, KILLED, KILLED}},
+    {"ask a pidfd", SYS_ioctl, {-1, (long)KERNEL_PIDFD_GET_INFO, 0}, {EBADF, EBADF, KILLED, KILLED, KILLED}},
+    {"type on a terminal", SYS_ioctl, {-1, TIOCSTI, 0}, {EBADF, KILLED, KILLED, KILLED, KILLED}},
+    {"lease", SYS_fcntl, {-1, F_SETLEASE, F_RDLCK}, {EBADF, EBADF, EBADF, KILLED, KILLED}},
+    {"fcntl", SYS_fcntl, {-1, F_SETOWN, 1}, {EBADF, KILLED, EBADF, KILLED, KILLED}},
+    {"count descriptors", SYS_fcntl, {-1, F_GETFD}, {EBADF, KILLED, EBADF, EBADF, KILLED}},
+    {"fork", SYS_clone, {SIGCHLD}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"kill", SYS_kill, {1, 0}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"signal another", SYS_tgkill, {-1, -1, 0}, {EINVAL, KILLED, KILLED, KILLED, KILLED}},
+    {"take marks away", SYS_fanotify_mark, {-1, 0x80, 0, NOWHERE, 0}, {EBADF, KILLED, KILLED, KILLED, KILLED}},
+    {"become root", SYS_setresuid, {0, 0, 0}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"prctl", SYS_prctl, {4 /* PR_SET_DUMPABLE */, 0}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"capset", SYS_capset, {0, 0}, {EFAULT, KILLED, KILLED, KILLED, KILLED}},
+    {"unlink", SYS_unlinkat, {-1, TEXT("x"), 0}, {EBADF, KILLED, KILLED, KILLED, KILLED}},
+    {"memfd_create", SYS_memfd_create, {TEXT("x"), 0}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"accept", SYS_accept4, {-1}, {EBADF, KILLED, KILLED, EBADF, KILLED}},
+    {"send", SYS_sendto, {-1, 0, 0, 0, 0, 0}, {EBADF, KILLED, KILLED, EBADF, KILLED}},
+    {"TCP option", SYS_setsockopt, {-1, 6, 1, 0, 0}, {EBADF, KILLED, KILLED, EBADF, KILLED}},
+    {"socket option", SYS_setsockopt, {-1, SOL_SOCKET, 1, 0, 0}, {EBADF, KILLED, KILLED, KILLED, KILLED}},
     {"exec", SYS_execve, {TEXT("/bin/true"), 0, 0}, EVERY(KILLED)},
     {"execveat", SYS_execveat, {-1, TEXT(""), 0, 0, 0}, EVERY(KILLED)},
     {"socket", SYS_socket, {AF_UNIX, SOCK_STREAM, 0}, EVERY(KILLED)},
@@ -219,11 +227,11 @@ static const struct {
     {"process_vm_readv", SYS_process_vm_readv, {1, 0, 0, 0, 0, 0}, EVERY(KILLED)},
     {"process_vm_writev", SYS_process_vm_writev, {1, 0, 0, 0, 0, 0}, EVERY(KILLED)},
     {"pidfd_getfd", SYS_pidfd_getfd, {-1, 0, 0}, EVERY(KILLED)},
-    {"fanotify_init", SYS_fanotify_init, {0, 0}, {FINE, KILLED, KILLED, KILLED}},
-    {"rename", SYS_renameat2, {-1, 0, -1, 0, 0}, {EFAULT, KILLED, KILLED, KILLED}},
+    {"fanotify_init", SYS_fanotify_init, {0, 0}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"rename", SYS_renameat2, {-1, 0, -1, 0, 0}, {EFAULT, KILLED, KILLED, KILLED, KILLED}},
     {"link", SYS_linkat, {-1, 0, -1, 0, 0}, EVERY(KILLED)},
     {"symlink", SYS_symlinkat, {0, -1, 0}, EVERY(KILLED)},
-    {"mkdir", SYS_mkdirat, {-1, 0, 0}, {EFAULT, KILLED, KILLED, KILLED}},
+    {"mkdir", SYS_mkdirat, {-1, 0, 0}, {EFAULT, KILLED, KILLED, KILLED, KILLED}},
     {"mknod", SYS_mknodat, {-1, 0, 0, 0}, EVERY(KILLED)},
     {"chmod", SYS_fchmodat, {-1, 0, 0}, EVERY(KILLED)},
     {"chown", SYS_fchownat, {-1, 0, 0, 0, 0}, EVERY(KILLED)},

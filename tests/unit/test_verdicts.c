@@ -15,16 +15,17 @@ struct asked {
 
 static void asked_init(struct asked *a)
 {
-    *a = (struct asked){.s = {.known = ATTR_CREDS | ATTR_EXE | ATTR_LOGINUID | ATTR_UNIT | ATTR_PARENT | ATTR_LINEAGE,
-                              .fsuid = 1,
-                              .gid = 1,
-                              .rgid = 1,
-                              .egid = 1,
-                              .sgid = 1,
-                              .loginuid = 1,
-                              .unit = "a.service"},
-                        .o = {.known = ATTR_OWNER | ATTR_PLACE, .uid = 1, .gid = 1, .mode = 0100644, .place = "/w/a"},
-                        .now = 1000};
+    *a = (struct asked){
+        .s = {.known = ATTR_CREDS | ATTR_EXE | ATTR_LOGINUID | ATTR_UNIT | ATTR_PARENT | ATTR_LINEAGE | ATTRS_OF_CLERK,
+              .fsuid = 1,
+              .gid = 1,
+              .rgid = 1,
+              .egid = 1,
+              .sgid = 1,
+              .loginuid = 1,
+              .unit = "a.service"},
+        .o = {.known = ATTR_OWNER | ATTR_PLACE, .uid = 1, .gid = 1, .mode = 0100644, .place = "/w/a"},
+        .now = 1000};
     a->s.exe = &a->exe;
     a->s.parent = &a->parent;
     a->s.ancestors = &a->ancestors;
@@ -118,6 +119,18 @@ static void unit_of_unknown_group(struct asked *a)
 {
     a->s.unit = "b.service";
 }
+static void another_content(struct asked *a)
+{
+    a->s.sha256.bytes[31] = 1;
+}
+static void is_packaged(struct asked *a)
+{
+    a->s.packaged = true;
+}
+static void is_intact(struct asked *a)
+{
+    a->s.intact = true;
+}
 static void chown_object(struct asked *a)
 {
     a->o.uid = 2;
@@ -210,6 +223,9 @@ static void test_each_input_alone(void **state)
         {"loginuid = 2", NULL, loginuid},
         {"unit = b.service", NULL, unit},
         {"unit = b.service", without_cgroup, unit_of_unknown_group},
+        {"exe_sha256 = 0000000000000000000000000000000000000000000000000000000000000001", NULL, another_content},
+        {"trust = packaged", NULL, is_packaged},
+        {"code = intact", NULL, is_intact},
         {"uid = owner", NULL, chown_object},
         {"object = public", NULL, chown_to_root},
         {"object = public", of_root, chmod_object},
@@ -333,20 +349,24 @@ static void test_like_decide(void **state)
     struct fixture x;
     struct decision d[OP_COUNT];
     char text[4096] = "[watch w]\npath = /w\ndefault = deny\n[watch v]\npath = /v\ndefault = allow\n";
-    static const char *const conditions[] = {"uid = 3",
-                                             "uid = owner",
-                                             "gid = 2",
-                                             "egid = 4",
-                                             "exe = /bin/p /bin/q",
-                                             "parent = /bin/p",
-                                             "ancestor = /bin/q",
-                                             "loginuid = 5",
-                                             "unit = b.service",
-                                             "path = /w/b",
-                                             "object = public",
-                                             "expires = 1970-01-01T00:20Z",
-                                             "uid = 1-4",
-                                             "op = read"};
+    static const char *const conditions[] = {
+        "uid = 3",
+        "uid = owner",
+        "gid = 2",
+        "egid = 4",
+        "exe = /bin/p /bin/q",
+        "parent = /bin/p",
+        "ancestor = /bin/q",
+        "loginuid = 5",
+        "unit = b.service",
+        "path = /w/b",
+        "object = public",
+        "expires = 1970-01-01T00:20Z",
+        "uid = 1-4",
+        "op = read",
+        "trust = packaged",
+        "code = intact",
+        "exe_sha256 = 0000000000000000000000000000000000000000000000000000000000000001"};
     enum { CONDITIONS = sizeof conditions / sizeof *conditions, PLACES = 50 };
     unsigned seed = 1, hits = 0;
     fixture_open(&x);
@@ -383,11 +403,16 @@ static void test_like_decide(void **state)
         a.s.unit = unit_name;
         a.o.place = place;
         a.o.mode = rand_r(&seed) % 4 ? 0100644 : 0100600;
+        a.s.packaged = rand_r(&seed) % 16 == 0;
+        a.s.intact = rand_r(&seed) % 16 == 0;
+        a.s.sha256.bytes[31] = rand_r(&seed) % 16 == 0;
         a.q.watch = rand_r(&seed) % 2;
         a.q.ops = rand_r(&seed) % 2 ? OP_BIT(OP_READ) | OP_BIT(OP_WRITE) : OP_BIT(rand_r(&seed) % OP_COUNT);
         a.now = 1000 + rand_r(&seed) % 400;
         if (rand_r(&seed) % 2)
             a.s.known = ATTR_CREDS | ((unsigned)rand_r(&seed) & a.s.known);
+        if (rand_r(&seed) % 4)
+            a.s.known |= ATTRS_OF_CLERK;
         if (rand_r(&seed) % 16 == 0)
             a.s.failed = (unsigned)rand_r(&seed) & a.s.known;
         if (rand_r(&seed) % 2)

@@ -1,0 +1,222 @@
+#include "clerk/lookups.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/facts.h"
+#include "base/lookup.h"
+#include "base/own.h"
+#include "clerk/code.h"
+#include "clerk/trust.h"
+#include "policy/needs.h"
+
+/* The kernel's time of a change is as old as its clock's last tick: who changes a file twice within it leaves one time. */
+static const int64_t tick_ns = 20 * NS_PER_MS;
+
+struct lookups {
+    bool wants_packages;
+    struct packages *packages;
+    int64_t read_ns, took_ns; /* when it was last read, or tried, and how long that took */
+    struct lookup *names;
+    struct facts *facts;    /* by inode and ctime */
+    struct facts *departed; /* by inode and mtime: what was packaged while it had its name */
+    clerk_beat *beat;
+    void *ctx;
+    char why[512];
+};
+
+struct lookups *lookups_create(const struct policy *p, clerk_beat *beat, void *ctx)
+{
+    struct lookups *l = calloc(1, sizeof *l);
+    if (!l || !(l->names = lookup_create()) || !(l->facts = facts_create()) || !(l->departed = facts_create())) {
+        lookups_free(l);
+        return NULL;
+    }
+    for (int i = 0; i < p->n_rules; i++)
+        l->wants_packages |= (needs_of_rule(&p->rules[i]) & (ATTR_TRUST | ATTR_CODE)) != 0;
+    l->beat = beat;
+    l->ctx = ctx;
+    return l;
+}
+
+void lookups_free(struct lookups *l)
+{
+    if (!l)
+        return;
+    packages_free(l->packages);
+    lookup_free(l->names);
+    facts_free(l->facts);
+    facts_free(l->departed);
+    free(l);
+}
+
+bool lookups_refresh(struct lookups *l)
+{
+    const char *why;
+    int64_t now = clock_now();
+    bool first = l->read_ns == 0;
+    if (!l->wants_packages || (l->packages && !packages_changed(l->packages)))
+        return false;
+    /* While packages are installed it changes all the time: at most half of the time is for reading it. */
+    if (!first && now - l->read_ns < (l->packages ? l->took_ns : NS_PER_S))
+        return false;
+    struct packages *old = l->packages;
+    l->packages = packages_read("", l->beat, l->ctx, &why);
+    l->read_ns = clock_now();
+    l->took_ns = l->read_ns - now;
+    packages_free(old);
+    facts_forget(l->facts, ATTR_TRUST);
+    return !first && (old || l->packages);
+}
+
+static int64_t ns(const struct statx_timestamp *t)
+{
+    return t->tv_sec * NS_PER_S + t->tv_nsec;
+}
+
+/* What `proc` runs, if it still is the program that was asked about: an O_PATH descriptor, else -1. */
+static int open_program(struct lookups *l, int proc, const struct desk_question *q, struct statx *st)
+{
+    CLEAN_FD int fd = openat(proc, "exe", O_PATH | O_CLOEXEC);
+    if (fd < 0 || stat_identity(fd, "", AT_EMPTY_PATH, st) < 0)
+        return -1;
+    struct file_id id = file_id_of(st);
+    if (!file_id_equal(&id, &q->program) || ns(&st->stx_ctime) != q->changed_ns || !S_ISREG(st->stx_mode) ||
+        lookup_refused_device(l->names, st->stx_dev_major, st->stx_dev_minor))
+        return -1;
+    return STEAL_FD(fd);
+}
+
+/* A change that is not over yet could leave the time that we are about to remember. */
+static void let_settle(const struct statx *st)
+{
+    int64_t age = clock_wall() - ns(&st->stx_ctime);
+    if (age >= 0 && age < tick_ns)
+        nanosleep(&(struct timespec){.tv_nsec = tick_ns - age}, NULL);
+}
+
+/* --- its hash --------------------------------------------------------------------------------------------------- */
+
+static void hash(struct lookups *l, int program, const struct statx *st, struct desk_answer *a)
+{
+    struct fact *f = facts_of(l->facts, &a->to.program, a->to.changed_ns);
+    if (!(f->known & ATTR_SHA256)) {
+        char link[32];
+        struct digest d;
+        snprintf(link, sizeof link, "/proc/self/fd/%d", program);
+        let_settle(st);
+        CLEAN_FD int fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || digest_file(fd, DIGEST_SHA256, &d, l->beat, l->ctx) != DIGEST_DONE)
+            return;
+        memcpy(f->sha256.bytes, d.sha256, sizeof f->sha256.bytes);
+        f->known |= ATTR_SHA256;
+    }
+    a->sha256 = f->sha256;
+    a->failed = false;
+    a->lasting = true;
+}
+
+/* --- its package ------------------------------------------------------------------------------------------------ */
+
+static enum trust trust_of(struct lookups *l, int fd, const struct statx *st)
+{
+    struct file_id id = file_id_of(st);
+    int64_t changed = ns(&st->stx_ctime), modified = ns(&st->stx_mtime);
+    struct fact *f = facts_of(l->facts, &id, changed);
+    if (f->known & ATTR_TRUST && f->packaged)
+        return TRUST_PACKAGED;
+    if (st->stx_nlink == 0) {
+        f = facts_of(l->departed, &id, modified);
+        return f->known & ATTR_TRUST && st->stx_uid == 0 ? TRUST_PACKAGED : TRUST_DELETED;
+    }
+    let_settle(st);
+    enum trust t = trust_file(l->packages, l->names, fd, NULL, l->beat, l->ctx);
+    lookup_rest(l->names);
+    if (t == TRUST_PACKAGED) {
+        f->known |= ATTR_TRUST;
+        f->packaged = true;
+        facts_of(l->departed, &id, modified)->known |= ATTR_TRUST;
+    }
+    return t;
+}
+
+/* Not known is something else than no. */
+static bool is_undetermined(enum trust t)
+{
+    return t == TRUST_UNREADABLE || t == TRUST_NO_DATABASE || t == TRUST_STOPPED;
+}
+
+static void trust(struct lookups *l, int program, const struct statx *st, struct desk_answer *a)
+{
+    enum trust t = trust_of(l, program, st);
+    a->packaged = t == TRUST_PACKAGED;
+    snprintf(l->why, sizeof l->why, "%s", trust_words(t));
+    a->failed = is_undetermined(t);
+    a->lasting = trust_is_inodes(t);
+}
+
+/* --- its code --------------------------------------------------------------------------------------------------- */
+
+static enum code_answer is_trusted(void *ctx, int fd, const struct statx *st)
+{
+    enum trust t = trust_of(ctx, fd, st);
+    return t == TRUST_PACKAGED ? CODE_ANSWER_YES : is_undetermined(t) ? CODE_ANSWER_STOP : CODE_ANSWER_NO;
+}
+
+static bool go_on(void *ctx)
+{
+    struct lookups *l = ctx;
+    return !l->beat || l->beat(l->ctx);
+}
+
+static void code(struct lookups *l, int proc, struct desk_answer *a)
+{
+    struct code_seen seen = {0};
+    enum code c = code_look(proc, &a->to.program, is_trusted, go_on, l, &seen);
+    snprintf(l->why, sizeof l->why, "%s%s%s", seen.name, seen.name[0] ? ": " : "", code_words(c));
+    a->intact = c == CODE_INTACT;
+    a->failed = c == CODE_TOO_MUCH || c == CODE_UNREADABLE || c == CODE_STOPPED;
+}
+
+void lookups_answer_of(struct lookups *l, int program, struct desk_answer *a)
+{
+    struct statx st;
+    a->failed = true;
+    if (stat_identity(program, "", AT_EMPTY_PATH, &st) < 0 || !S_ISREG(st.stx_mode))
+        return;
+    a->to.program = file_id_of(&st);
+    a->to.changed_ns = ns(&st.stx_ctime);
+    if (a->to.wants == ATTR_SHA256)
+        hash(l, program, &st, a);
+    else if (a->to.wants == ATTR_TRUST)
+        trust(l, program, &st, a);
+}
+
+const char *lookups_why(const struct lookups *l)
+{
+    return l->why;
+}
+
+void lookups_answer(struct lookups *l, struct desk_answer *a)
+{
+    char name[32];
+    struct statx st;
+    snprintf(name, sizeof name, "/proc/%d", a->to.tid);
+    CLEAN_FD int proc = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CLEAN_FD int program = proc < 0 ? -1 : open_program(l, proc, &a->to, &st);
+    a->failed = true;
+    if (program < 0)
+        return;
+    if (a->to.wants == ATTR_SHA256)
+        hash(l, program, &st, a);
+    else if (a->to.wants == ATTR_TRUST)
+        trust(l, program, &st, a);
+    else if (a->to.wants == ATTR_CODE)
+        code(l, proc, a);
+}

@@ -1,0 +1,28 @@
+/* Answers to the judge's questions, from the disk and from /proc. */
+#ifndef FILEWARD_CLERK_LOOKUPS_H
+#define FILEWARD_CLERK_LOOKUPS_H
+
+#include "clerk/digest.h"
+#include "fileward/desk.h"
+
+struct lookups;
+
+/* NULL with errno. `beat` is called from the midst of long work. */
+struct lookups *lookups_create(const struct policy *p, clerk_beat *beat, void *ctx);
+
+void lookups_free(struct lookups *l);
+
+/* Reads the package database if a rule needs it and it has changed. Returns whether there was another one before, so that
+ * no answer about trust holds any more. */
+bool lookups_refresh(struct lookups *l);
+
+/* Fills the answer to a->to. */
+void lookups_answer(struct lookups *l, struct desk_answer *a);
+
+/* The same of a program that nobody need run, behind an O_PATH descriptor; a->to.wants is its hash or its package. */
+void lookups_answer_of(struct lookups *l, int program, struct desk_answer *a);
+
+/* For people: what the last answer rests on. */
+const char *lookups_why(const struct lookups *l);
+
+#endif

@@ -1,0 +1,164 @@
+#include "judge/desk.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/facts.h"
+
+/* A question that has not been answered for so long is lost (the clerk died with it), and is asked again. */
+static const int64_t lost_ns = NS_PER_S / 4;
+
+/* Of an opener that is held, by the number of its descriptor. */
+struct look {
+    int64_t read_ns; /* with the number it tells one opener from a later one */
+    unsigned waits;  /* for which attribute */
+    struct fact *file;
+    int64_t asked_ns;       /* when its code was asked about; 0: not yet */
+    unsigned known, failed; /* of this opener */
+    bool packaged, intact;
+};
+
+struct desk {
+    int fd;
+    struct facts *facts;
+    struct look look[FILES_MAX];
+};
+
+struct desk *desk_create(int fd)
+{
+    struct desk *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->fd = fd;
+    d->facts = facts_create();
+    if (d->facts)
+        return d;
+    free(d);
+    return NULL;
+}
+
+/* Asks if that has not been done, or long ago. Returns when; 0: there was no room. */
+static int64_t ask(struct desk *d, const struct inquiry *q, const struct desk_ticket *ticket, unsigned wants,
+                   int64_t asked_ns)
+{
+    int64_t now = clock_now();
+    struct desk_question question = {.program = q->program.id,
+                                     .changed_ns = q->program.changed_ns,
+                                     .tid = q->tid,
+                                     .wants = wants,
+                                     .ticket = *ticket};
+    if (asked_ns && now - asked_ns <= lost_ns)
+        return asked_ns;
+    return write(d->fd, &question, sizeof question) == (ssize_t)sizeof question ? now : 0;
+}
+
+/* Of the program: remembered. */
+static bool gather_fact(struct desk *d, struct inquiry *q, const struct desk_ticket *ticket, unsigned attribute)
+{
+    struct look *look = &d->look[ticket->fd];
+    struct fact *f = facts_of(d->facts, &q->program.id, q->program.changed_ns);
+    if (!(f->known & attribute)) {
+        int64_t asked = ask(d, q, ticket, attribute, f->asked & attribute ? f->asked_ns : 0);
+        f->asked = asked ? f->asked | attribute : f->asked & ~attribute;
+        f->asked_ns = asked;
+        look->file = f;
+        return false;
+    }
+    if (attribute == ATTR_SHA256)
+        q->seen.sha256 = f->sha256;
+    else
+        q->seen.packaged = f->packaged;
+    q->seen.known |= attribute;
+    return true;
+}
+
+/* Of the process: what it runs can change at any time, so that each opener is looked at. */
+static bool gather_code(struct desk *d, struct inquiry *q, const struct desk_ticket *ticket)
+{
+    struct look *look = &d->look[ticket->fd];
+    look->asked_ns = ask(d, q, ticket, ATTR_CODE, look->asked_ns);
+    return false;
+}
+
+static bool gather(struct desk *d, struct inquiry *q, const struct desk_ticket *ticket, unsigned attribute)
+{
+    if (d->fd < 0 || !q->process || q->seen.failed & ATTR_EXE || ticket->fd < 0 || ticket->fd >= FILES_MAX) {
+        q->seen.known |= attribute;
+        q->seen.failed |= attribute;
+        return true;
+    }
+    struct look *look = &d->look[ticket->fd];
+    if (look->read_ns != ticket->read_ns)
+        *look = (struct look){.read_ns = ticket->read_ns};
+    if (look->known & attribute) {
+        q->seen.known |= attribute;
+        q->seen.failed |= look->failed & attribute;
+        if (attribute == ATTR_TRUST)
+            q->seen.packaged = look->packaged;
+        if (attribute == ATTR_CODE)
+            q->seen.intact = look->intact;
+        return true;
+    }
+    look->waits = attribute;
+    return attribute == ATTR_CODE ? gather_code(d, q, ticket) : gather_fact(d, q, ticket, attribute);
+}
+
+bool desk_gather(struct desk *d, struct inquiry *q, const struct desk_ticket *ticket, unsigned attributes)
+{
+    bool all = true;
+    for (unsigned rest = attributes & ~q->seen.known; rest && all; rest &= rest - 1)
+        all = gather(d, q, ticket, rest & -rest);
+    return all;
+}
+
+bool desk_is_settled(const struct desk *d, const struct desk_ticket *ticket)
+{
+    const struct look *look = &d->look[ticket->fd];
+    if (look->known & look->waits)
+        return true;
+    if (look->waits == ATTR_CODE)
+        return clock_now() - look->asked_ns > lost_ns;
+    /* Were its line another file's by now, that will be found out by asking again. */
+    return look->file->known & look->waits || clock_now() - look->file->asked_ns > lost_ns;
+}
+
+/* False: it is for one opener alone. Others who run the program ask for themselves then. */
+static bool take_fact(struct desk *d, const struct desk_answer *a)
+{
+    unsigned attribute = a->to.wants;
+    struct fact *f = facts_of(d->facts, &a->to.program, a->to.changed_ns);
+    f->asked &= ~attribute;
+    f->asked_ns = 0;
+    if (a->failed || !a->lasting)
+        return false;
+    f->known |= attribute;
+    f->sha256 = attribute == ATTR_SHA256 ? a->sha256 : f->sha256;
+    f->packaged = attribute == ATTR_TRUST ? a->packaged : f->packaged;
+    return true;
+}
+
+static void take(struct desk *d, const struct desk_answer *a)
+{
+    const struct desk_question *to = &a->to;
+    if (!to->wants) {
+        facts_forget(d->facts, ATTR_TRUST);
+        return;
+    }
+    if (to->wants != ATTR_CODE && take_fact(d, a))
+        return;
+    struct look *look = to->ticket.fd >= 0 && to->ticket.fd < FILES_MAX ? &d->look[to->ticket.fd] : NULL;
+    if (!look || look->read_ns != to->ticket.read_ns)
+        return; /* nobody waits for it any more */
+    look->known |= to->wants;
+    look->failed |= a->failed ? to->wants : 0;
+    look->packaged = a->packaged && to->wants == ATTR_TRUST ? true : look->packaged;
+    look->intact = a->intact && to->wants == ATTR_CODE ? true : look->intact;
+}
+
+void desk_receive(struct desk *d)
+{
+    struct desk_answer a;
+    while (d->fd >= 0 && read(d->fd, &a, sizeof a) == (ssize_t)sizeof a)
+        take(d, &a);
+}

@@ -1,0 +1,138 @@
+# promise: condition code: preloaded, injected and forged code fails it; without a clerk on_timeout decides, never late
+. tests/system/lib.sh
+setup
+need cc
+file=$T/guarded/file
+echo secret >"$file"
+program=$(realpath "$(command -v cat)")
+chmod 755 "$T" # for users
+cc -shared -fPIC -o "$T/preload.so" -x c - <<<'int fileward_test(void) { return 1; }' || fail "cannot build a library"
+
+guard <<END
+[watch w]
+path = $T/guarded
+default = deny
+[rule w/intact]
+action = allow
+exe = $program
+trust = packaged
+code = intact
+END
+expect_ok "$program" "$file"
+expect_eperm env LD_PRELOAD="$T/preload.so" "$program" "$file"
+record_has '.verdict == "deny" and (.subject.flags | index("foreign-code"))'
+expect_ok as_user 1234 "$program" "$file"
+expect_eperm as_user 1234 env LD_PRELOAD="$T/preload.so" "$program" "$file"
+# It is asked anew each time: the same program, now one way and now the other.
+for _ in {1..10}; do
+    expect_ok "$program" "$file"
+    expect_eperm env LD_PRELOAD="$T/preload.so" "$program" "$file"
+done
+expect_status 0 "$FILEWARD" explain -c "$T/conf/fileward.ini" --path "$file" --exe "$program"
+mkfifo "$T/fifo"
+(LD_PRELOAD="$T/preload.so" exec "$program" "$T/fifo") &
+preloaded=$!
+is_program() { [ "$(readlink "/proc/$preloaded/exe")" = "$program" ] && grep -q preload "/proc/$preloaded/maps"; }
+until_true 5 is_program || fail "the preloaded program does not run"
+expect_status 5 "$FILEWARD" explain -c "$T/conf/fileward.ini" --path "$file" --pid "$preloaded"
+assert grep -q 'code: .*preload.so' <<<"$OUTPUT"
+kill -KILL "$preloaded"
+
+# Many at once: each gets an answer of its own.
+for i in {1..40}; do
+    if ((i % 2)); then
+        timeout -s KILL 10 "$program" "$file" >"$T/many.$i" 2>&1 &
+    else
+        LD_PRELOAD="$T/preload.so" timeout -s KILL 10 "$program" "$file" >"$T/many.$i" 2>&1 &
+    fi
+done
+wait $(jobs -p | grep -vx "$DAEMON")
+for i in {1..40}; do
+    if ((i % 2)); then
+        assert grep -q secret "$T/many.$i"
+    else
+        assert grep -q 'not permitted' "$T/many.$i"
+    fi
+done
+
+# A program of one's own, which changes its own code, or makes some.
+cat >"$T/own.c" <<'END'
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    int how = argc > 2 ? argv[2][0] : 0;
+    if (how == 'a') /* anonymous */
+        mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (how == 'm') { /* modified, through what a debugger uses */
+        int fd = open("/proc/self/mem", O_RDWR);
+        char byte;
+        if (pread(fd, &byte, 1, (off_t)(size_t)main) != 1 || pwrite(fd, &byte, 1, (off_t)(size_t)main) != 1)
+            return 3;
+    }
+    int fd = open(argv[1], O_RDONLY);
+    if (fd < 0)
+        perror(argv[1]);
+    return fd < 0;
+}
+END
+cc -o "$T/own" "$T/own.c" || fail "cannot build a program"
+guard <<END
+[watch w]
+path = $T/guarded
+default = deny
+[rule w/intact]
+action = allow
+exe = $T/own
+code = intact
+END
+expect_ok "$T/own" "$file"
+expect_eperm "$T/own" "$file" anonymous
+expect_eperm "$T/own" "$file" modified
+expect_eperm env LD_PRELOAD="$T/preload.so" "$T/own" "$file"
+expect_ok "$T/own" "$file"
+
+# The clerk may hang or die: who asks is answered by on_timeout, in time, and later by the rules again.
+clerk=$(role_pid clerk)
+kill -STOP "$clerk"
+for _ in {1..5}; do
+    before=${EPOCHREALTIME/./}
+    expect_busy "$T/own" "$file"
+    took=$(((${EPOCHREALTIME/./} - before) / 1000))
+    [ $took -lt 300 ] || fail "answered after $took ms"
+done
+record_has '.kind == "timeout"'
+# Those whom no rule sends to the clerk do not notice.
+expect_eperm "$program" "$file"
+kill -CONT "$clerk"
+expect_ok "$T/own" "$file"
+kill -KILL "$clerk"
+another() { local now && now=$(role_pid clerk) && [ "$now" != "$clerk" ]; }
+until_true 5 another || fail "the clerk does not come back"
+allowed() { limited "$T/own" "$file" >/dev/null 2>&1; }
+until_true 5 allowed || fail "nobody is allowed after the clerk has come back"
+assert_equal "$(role_pid judge | wc -l)" 1
+# One that hangs for long is replaced.
+clerk=$(role_pid clerk)
+kill -STOP "$clerk"
+until_true 20 another || fail "a clerk that hangs is not replaced"
+expect_ok "$T/own" "$file"
+
+# After a reload, and after the judge's death, there is somebody to ask.
+before=$(role_pid clerk)
+kill -HUP "$DAEMON"
+reloaded() { grep -q '^fileward: reloaded' "$T/stderr"; }
+until_true 10 reloaded || fail "not reloaded"
+expect_ok "$T/own" "$file"
+expect_eperm "$T/own" "$file" anonymous
+kill -KILL "$(role_pid judge)"
+until_true 5 allowed || fail "nobody is allowed after the judge's death"
+expect_eperm "$T/own" "$file" anonymous
+is_only_one() { [ "$(pgrep -c --parent "$DAEMON" --exact fileward-clerk)" = 1 ]; }
+until_true 5 is_only_one || fail "there is more than one clerk"
+# When the keeper and the judge are gone, so is the clerk.
+clerk=$(role_pid clerk)
+stop
+until_true 5 is_gone "$clerk" || fail "the clerk stays"
