@@ -34,6 +34,15 @@ static inline enum answer answer_fallback(const struct gate *gate)
  * more). Does not close anything. */
 int answer_write(const struct gate *gate, int event_fd, enum answer answer);
 
+/* Answers several events of one group with one call. Returns how many it took, in their order; the next one must be
+ * answered alone, to learn what is the matter with it. */
+enum { ANSWERS_MAX = 16 };
+struct answer_to {
+    int event_fd;
+    enum answer answer;
+};
+int answer_write_several(const struct gate *gate, const struct answer_to *to, int n);
+
 /* What answer_write() really does with `answer` in this gate: ACTION_ALLOW or ACTION_DENY. */
 enum action answer_verdict(const struct gate *gate, enum answer answer);
 

@@ -97,6 +97,7 @@ static const int judge_calls[] = {CALL(epoll_create1),
                                   CALL(lseek),
                                   CALL(getppid),
                                   CALL(poll),
+                                  CALL(writev),
                                   CALL(pwrite64) /* the ledger */,
                                   -1};
 

@@ -75,6 +75,11 @@ int gate_say(const struct gate *gates, const struct question *q, enum answer ans
     return rc;
 }
 
+int gate_say_several(const struct gate *gates, int gate, const struct answer_to *to, int n)
+{
+    return answer_write_several(&gates[gate], to, n);
+}
+
 void gate_close(struct board *board, const struct question *q)
 {
     close(q->fd);

@@ -16,7 +16,7 @@ struct question {
     enum question_kind kind;
     int gate;  /* where it was asked, and is answered */
     int watch; /* whose rules decide: the gate's, or where that is of a dropped watch the one looked at; -1 none yet */
-    int fd;    /* the object, opened by the kernel; closed by gate_answer() */
+    int fd;    /* the object, opened by the kernel; closed by gate_close() */
     int32_t tid;
     int64_t read_ns; /* clock_now() when it was read */
     int held;        /* its place on the board */
@@ -35,6 +35,9 @@ unsigned gate_unread(const struct gate *gate);
 /* The two halves of gate_answer(), so that several answers can go out together. Close only what has been answered. */
 int gate_say(const struct gate *gates, const struct question *q, enum answer answer);
 void gate_close(struct board *board, const struct question *q);
+
+/* Answers `n` questions of gate number `gate` with one call; see answer_write_several(). */
+int gate_say_several(const struct gate *gates, int gate, const struct answer_to *to, int n);
 
 /* Answers through the gate that asked, and closes. Returns 0, or -1 with errno: ENOENT when nobody waits any more, else it
  * could not be answered; then it is still on the board, and open. */

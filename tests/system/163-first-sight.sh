@@ -4,9 +4,10 @@ setup
 need strace
 not_sanitized "the sanitizers make system calls of their own"
 grep -q FILEWARD_NO_CACHE "$BUILD/flags" && skip "built without what makes it quick"
-times=60
+times=200
 opener=$BUILD/tests/opener
-# What a watch asks for, and how many calls each process may cost beside reading, answering and closing its question.
+# What a watch asks for, and how many calls each process may cost beside its question. What is closed is not counted:
+# it is what was opened before.
 asked=(nothing ids exe both parent ancestor loginuid unit groups)
 condition_nothing="path = $T/guarded/nothing" calls_nothing=0
 condition_ids="uid = root" calls_ids=2
@@ -15,10 +16,10 @@ condition_both="uid = root
 exe = $opener" calls_both=4
 condition_parent="parent = $opener" calls_parent=3
 condition_ancestor="ancestor = /usr/bin/none" calls_ancestor=2
-condition_loginuid="loginuid = 12345" calls_loginuid=4
+condition_loginuid="loginuid = 12345" calls_loginuid=3
 condition_unit="unit = none.service" calls_unit=2
-[[ $(</proc/self/cgroup) != *:name=systemd:* ]] || calls_unit=7 # two hierarchies: no number tells the unit
-condition_groups="gid = 12345" calls_groups=6
+[[ $(</proc/self/cgroup) != *:name=systemd:* ]] || calls_unit=6 # two hierarchies: no number tells the unit
+condition_groups="gid = 12345" calls_groups=5
 for what in "${asked[@]}"; do
     mkdir "$T/guarded/$what"
     echo x >"$T/guarded/$what/file"
@@ -26,7 +27,7 @@ for what in "${asked[@]}"; do
     printf '[watch %s]\npath = %s\ndefault = allow\n[rule %s/r]\naction = allow\n%s\n' \
         "$what" "$T/guarded/$what" "$what" "${!condition}"
 done >"$T/policy"
-guard <"$T/policy"
+guard "timeout = 5s" <"$T/policy" # the tracer slows the judge down, which shall not look stuck
 judge=$(role_pid judge)
 
 # trace WHAT: what the judge does while that many new processes open a file once; a line a call. Looking whether another
@@ -38,10 +39,10 @@ trace() {
     tracer=$!
     until_true 5 grep -qs "^TracerPid:[[:space:]]*$tracer\$" "/proc/$judge/status" || skip "strace: $(cat "$T/strace")"
     limited "$opener" new $times "$T/guarded/$1/file" >"$T/opened"
-    kill -INT $tracer
+    kill -INT $tracer || fail "strace ended: $(cat "$T/strace")"
     wait $tracer 2>/dev/null
     grep -qw "opened $times" "$T/opened" || fail "$1: not all were allowed: $(cat "$T/opened")"
-    grep -v -e '^epoll_' -e '= -1 EAGAIN' -e '^pread64(.*\..* .*/' "$T/trace"
+    grep -v -e '^epoll_' -e '^close(' -e '= -1 EAGAIN' -e '^pread64(.*\..* .*/' "$T/trace"
 }
 
 # How many stand above a child of the opener: it, and who limits its time; one may hide its program, and is asked twice.
@@ -55,14 +56,14 @@ for what in "${asked[@]}"; do
     trace "$what" >"$T/calls"
     sum=$(wc -l <"$T/calls")
     most=calls_$what
-    most=$((${!most} + 4)) # read, statx of the object, write, close
+    most=$((${!most} + 3)) # read, statx of the object, write
     [ "$what" != ancestor ] || most=$((most + above))
     printf '%-9s %s calls for each new process, at most %s\n' "$what" "$((sum * 100 / times))/100" "$most"
     sed 's/(.*//' "$T/calls" | sort | uniq -c | tr '\n' ','
     echo
-    [ "$sum" -ge $((4 * times)) ] || fail "$what: only $sum calls: the judge was not seen"
-    # Who had the place of a new process in the table is closed, and looks at what time has changed come on top.
-    [ "$sum" -le $((most * times + times / 2 + 20)) ] || fail "$what: $sum calls for $times processes, more than $most each"
+    [ "$sum" -ge $((3 * times)) ] || fail "$what: only $sum calls: the judge was not seen"
+    # Looks at what time has changed come on top.
+    [ "$sum" -le $((most * times + times / 2)) ] || fail "$what: $sum calls for $times processes, more than $most each"
 done
 trace ids >"$T/calls"
 [ "$(grep -c '^openat' "$T/calls")" -le 5 ] || fail "ids: /proc is opened though only ids are asked for"

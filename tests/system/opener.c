@@ -216,7 +216,7 @@ static int many(const char *times, const char *path)
     return 0;
 }
 
-static int new(const char *times, const char *path)
+static int new (const char *times, const char *path)
 {
     int opened = 0;
     for (long i = strtol(times, NULL, 10); i > 0; i--) {
@@ -287,7 +287,7 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "many") == 0)
         return many(argv[2], argv[3]);
     if (argc == 4 && strcmp(argv[1], "new") == 0)
-        return new(argv[2], argv[3]);
+        return new (argv[2], argv[3]);
     if (argc > 3 && strcmp(argv[1], "numbered") == 0)
         return numbered(argv[2], argv + 3);
     if (argc != 3)

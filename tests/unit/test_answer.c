@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/fanotify.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -84,6 +86,52 @@ static void test_audit_cannot_hurt(void **state)
     close(ends[1]);
 }
 
+/* Several answers in one call, by a real group: each opener gets its own, and one that nobody waits for keeps no other
+ * from it. */
+static void test_several(void **state)
+{
+    (void)state;
+    enum { OPENERS = 3 };
+    char path[] = "/tmp/fileward-test-XXXXXX";
+    int file = mkstemp(path), fds[OPENERS];
+    pid_t openers[OPENERS];
+    assert_true(file >= 0);
+    int group = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
+    if (group < 0 || fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, path) < 0) {
+        unlink(path);
+        skip();
+    }
+    alarm(30); /* with the group the openers are free */
+    for (int i = 0; i < OPENERS; i++) {
+        struct fanotify_event_metadata e;
+        openers[i] = fork();
+        if (openers[i] == 0)
+            _exit(open(path, O_RDONLY) < 0);
+        assert_int_equal(read(group, &e, sizeof e), sizeof e);
+        fds[i] = e.fd;
+    }
+    const struct gate gate = {.fd = group, .mode = MODE_ENFORCE};
+    const int nobody = 4095;
+    const struct answer_to first[] = {{fds[0], ANSWER_ALLOW}, {nobody, ANSWER_ALLOW}, {fds[1], ANSWER_ALLOW}},
+                           second[] = {{fds[1], ANSWER_DENY}, {fds[2], ANSWER_ALLOW}};
+    assert_int_equal(answer_write_several(&gate, first, 3), 1);
+    assert_int_equal(answer_write_several(&gate, first + 1, 2), 0);
+    assert_int_equal(answer_write(&gate, nobody, ANSWER_ALLOW), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(answer_write_several(&gate, second, 2), 2);
+    for (int i = 0; i < OPENERS; i++) {
+        int status;
+        assert_int_equal(waitpid(openers[i], &status, 0), openers[i]);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), i == 1);
+        close(fds[i]);
+    }
+    alarm(0);
+    close(group);
+    close(file);
+    unlink(path);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -110,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_audit_cannot_hurt),
+        cmocka_unit_test(test_several),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

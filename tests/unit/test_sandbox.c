@@ -213,6 +213,7 @@ static const struct {
     {"capset", SYS_capset, {0, 0}, {EFAULT, KILLED, KILLED, KILLED, KILLED}},
     {"unlink", SYS_unlinkat, {-1, TEXT("x"), 0}, {EBADF, KILLED, KILLED, KILLED, KILLED}},
     {"memfd_create", SYS_memfd_create, {TEXT("x"), 0}, {FINE, KILLED, KILLED, KILLED, KILLED}},
+    {"answer several", SYS_writev, {-1, 0, 0}, {EBADF, EBADF, KILLED, KILLED, KILLED}},
     {"accept", SYS_accept4, {-1}, {EBADF, KILLED, KILLED, EBADF, KILLED}},
     {"send", SYS_sendto, {-1, 0, 0, 0, 0, 0}, {EBADF, KILLED, KILLED, EBADF, KILLED}},
     {"TCP option", SYS_setsockopt, {-1, 6, 1, 0, 0}, {EBADF, KILLED, KILLED, EBADF, KILLED}},
