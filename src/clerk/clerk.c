@@ -15,6 +15,7 @@ struct clerk {
     struct loop loop;
     struct lookups *lookups;
     int64_t beaten_ns;
+    bool owes; /* the judge has not been told yet that what was trusted is to be forgotten */
 };
 
 /* A sign of life, also from the midst of long work. */
@@ -29,20 +30,39 @@ static bool beat(void *ctx)
     return true;
 }
 
+static bool send_answer(struct clerk *c, const struct desk_answer *a)
+{
+    return write(c->is.desk_fd, a, sizeof *a) == (ssize_t)sizeof *a;
+}
+
+/* Before any later answer. */
+static void tell_to_forget(struct clerk *c)
+{
+    const struct desk_answer forget = {0};
+    c->owes = c->owes && !send_answer(c, &forget);
+}
+
 /* An answer that does not fit is lost: the judge asks again. */
 static void answer(struct clerk *c, const struct desk_question *q)
 {
     struct desk_answer a = {.to = *q};
+    c->owes |= lookups_look(c->lookups);
     lookups_answer(c->lookups, &a);
-    (void)!write(c->is.desk_fd, &a, sizeof a);
+    if (lookups_doubt(c->lookups, &a) && lookups_read(c->lookups)) {
+        c->owes = true;
+        a = (struct desk_answer){.to = *q};
+        lookups_answer(c->lookups, &a);
+    }
+    tell_to_forget(c);
+    if (!c->owes)
+        send_answer(c, &a);
 }
 
-/* Whoever asked with an answer of before in mind must hear of it before any later answer. */
 static void look_at_packages(struct clerk *c)
 {
-    const struct desk_answer changed = {0};
-    if (lookups_refresh(c->lookups))
-        (void)!write(c->is.desk_fd, &changed, sizeof changed);
+    c->owes |= lookups_look(c->lookups);
+    c->owes |= lookups_read(c->lookups);
+    tell_to_forget(c);
 }
 
 static void on_questions(void *ctx, int fd, uint32_t events)
@@ -51,7 +71,6 @@ static void on_questions(void *ctx, int fd, uint32_t events)
     struct desk_question q;
     ssize_t n = read(fd, &q, sizeof q);
     if (n == (ssize_t)sizeof q) {
-        look_at_packages(c);
         answer(c, &q);
         beat(c);
     } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || events & EPOLLHUP) {
@@ -103,7 +122,8 @@ struct clerk *clerk_prepare(const struct clerk_setup *setup)
 
 void clerk_run(struct clerk *c)
 {
-    lookups_refresh(c->lookups);
+    c->owes = true; /* what the clerk before us has not seen */
+    look_at_packages(c);
     (void)!write(c->is.control_fd, "r", 1);
     on_deadline(c);
     loop_run(&c->loop);

@@ -21,6 +21,7 @@ static const int64_t tick_ns = 20 * NS_PER_MS;
 
 struct lookups {
     bool wants_packages;
+    bool stale; /* there is another database by now. What it says of names that we know is read anew each time */
     struct packages *packages;
     int64_t read_ns, took_ns; /* when it was last read, or tried, and how long that took */
     struct lookup *names;
@@ -56,23 +57,34 @@ void lookups_free(struct lookups *l)
     free(l);
 }
 
-bool lookups_refresh(struct lookups *l)
+bool lookups_look(struct lookups *l)
+{
+    if (!l->wants_packages || l->stale || (l->packages && !packages_changed(l->packages)))
+        return false;
+    l->stale = true;
+    facts_forget(l->facts, ATTR_TRUST);
+    return true;
+}
+
+/* While packages are installed the database changes all the time: at most half of the time is for reading it. */
+bool lookups_read(struct lookups *l)
 {
     const char *why;
-    int64_t now = clock_now();
-    bool first = l->read_ns == 0;
-    if (!l->wants_packages || (l->packages && !packages_changed(l->packages)))
+    int64_t began = clock_now();
+    if (!l->stale || (l->read_ns && began - l->read_ns < (l->packages ? l->took_ns : NS_PER_S)))
         return false;
-    /* While packages are installed it changes all the time: at most half of the time is for reading it. */
-    if (!first && now - l->read_ns < (l->packages ? l->took_ns : NS_PER_S))
-        return false;
-    struct packages *old = l->packages;
+    packages_free(l->packages);
     l->packages = packages_read("", l->beat, l->ctx, &why);
+    l->stale = !l->packages;
     l->read_ns = clock_now();
-    l->took_ns = l->read_ns - now;
-    packages_free(old);
+    l->took_ns = l->read_ns - began;
     facts_forget(l->facts, ATTR_TRUST);
-    return !first && (old || l->packages);
+    return true;
+}
+
+bool lookups_doubt(const struct lookups *l, const struct desk_answer *a)
+{
+    return l->stale && ((a->to.wants == ATTR_TRUST && !a->packaged) || (a->to.wants == ATTR_CODE && !a->intact));
 }
 
 static int64_t ns(const struct statx_timestamp *t)
@@ -158,7 +170,7 @@ static void trust(struct lookups *l, int program, const struct statx *st, struct
     a->packaged = t == TRUST_PACKAGED;
     snprintf(l->why, sizeof l->why, "%s", trust_words(t));
     a->failed = is_undetermined(t);
-    a->lasting = trust_is_inodes(t);
+    a->lasting = trust_is_inodes(t) && !l->stale;
 }
 
 /* --- its code --------------------------------------------------------------------------------------------------- */

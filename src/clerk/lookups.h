@@ -12,9 +12,15 @@ struct lookups *lookups_create(const struct policy *p, clerk_beat *beat, void *c
 
 void lookups_free(struct lookups *l);
 
-/* Reads the package database if a rule needs it and it has changed. Returns whether there was another one before, so that
- * no answer about trust holds any more. */
-bool lookups_refresh(struct lookups *l);
+/* Looks whether the package database, if a rule needs it, is another than the one that was read. Returns whether that is
+ * news: then no answer about trust holds any more. */
+bool lookups_look(struct lookups *l);
+
+/* Reads it then, but not all the time. Returns whether it did: again no answer about trust holds. */
+bool lookups_read(struct lookups *l);
+
+/* Whether the answer might be another once the database has been read. */
+bool lookups_doubt(const struct lookups *l, const struct desk_answer *a);
 
 /* Fills the answer to a->to. */
 void lookups_answer(struct lookups *l, struct desk_answer *a);

@@ -65,7 +65,8 @@ void portrait_content(const struct policy *p, int32_t pid, struct portrait *w)
         w->subject.intact = true;
         wanted &= ~(unsigned)ATTR_CODE;
     }
-    lookups_refresh(l);
+    lookups_look(l);
+    lookups_read(l);
     for (; wanted; wanted &= wanted - 1)
         look(l, pid, wanted & -wanted, w);
     lookups_free(l);

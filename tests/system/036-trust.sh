@@ -87,6 +87,16 @@ expect_ok /opt/reader "$file"
 wait "$reader" || fail "the program that was replaced while it ran was refused: $(cat "$T/said")"
 assert grep -q secret "$T/said"
 
+# What was trusted is forgotten when the database changes.
+refused() { ! limited /opt/reader "$file" >/dev/null 2>&1; }
+allowed() { limited /opt/reader "$file" >/dev/null 2>&1; }
+sums=$T/dpkg/info/fileward-test-reader.md5sums
+cp "$sums" "$T/sums"
+sed -i 's/^...../00000/' "$sums"
+until_true 3 refused || fail "trusted after its checksum has changed"
+mv "$T/sums" "$sums"
+until_true 3 allowed || fail "not trusted with its checksum"
+
 # Changed by hand: no longer the package's. Owned or writable by somebody else: neither.
 cp /opt/reader "$T/keep"
 printf x >>/opt/reader

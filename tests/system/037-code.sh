@@ -46,6 +46,7 @@ for i in {1..40}; do
         LD_PRELOAD="$T/preload.so" timeout -s KILL 10 "$program" "$file" >"$T/many.$i" 2>&1 &
     fi
 done
+# shellcheck disable=SC2046 # numbers
 wait $(jobs -p | grep -vx "$DAEMON")
 for i in {1..40}; do
     if ((i % 2)); then

@@ -19,17 +19,19 @@ mask() {
 }
 
 # linux/capability.h
-DAC_READ_SEARCH=2 KILL=5 SETGID=6 SETUID=7 SETPCAP=8 SYS_PTRACE=19 SYS_ADMIN=21 LEASE=28
+DAC_READ_SEARCH=2 KILL=5 SETGID=6 SETUID=7 SETPCAP=8 SYS_PTRACE=19 SYS_ADMIN=21 LEASE=28 CHECKPOINT_RESTORE=40
 declare -A CAPS=(
-    [keeper]=$(mask $SYS_ADMIN $SYS_PTRACE $LEASE $DAC_READ_SEARCH $SETUID $SETGID $SETPCAP $KILL)
+    [keeper]=$(mask $SYS_ADMIN $SYS_PTRACE $LEASE $DAC_READ_SEARCH $SETUID $SETGID $SETPCAP $KILL $CHECKPOINT_RESTORE)
     [judge]=$(mask $SYS_PTRACE $DAC_READ_SEARCH $LEASE)
     [spare]=$(mask $SYS_PTRACE $DAC_READ_SEARCH $LEASE)
     [scout]=$(mask $DAC_READ_SEARCH)
+    [clerk]=$(mask $SYS_PTRACE $DAC_READ_SEARCH $CHECKPOINT_RESTORE)
     [herald]=$(mask)
 )
 
-for role in keeper judge spare scout herald; do
-    pid=$(seat_pid $role)
+# confined ROLE PID
+confined() {
+    local role=$1 pid=$2 user comm set
     user=$FILEWARD_UID
     [ $role = keeper ] && user=0
     comm=$role
@@ -53,6 +55,10 @@ for role in keeper judge spare scout herald; do
     assert_equal "$(awk '/^Max open files/ { print $4, $5 }' "/proc/$pid/limits")" "4096 4096" "$role: limit of files"
     as_user "$FILEWARD_UID" cat "/proc/$pid/environ" >/dev/null 2>&1 && fail "$role: its own user can read its environment"
     as_user "$FILEWARD_UID" ls "/proc/$pid/fd" >/dev/null 2>&1 && fail "$role: its own user can see its descriptors"
+    assert_equal "$(awk '$2 ~ /w.*x/' "/proc/$pid/maps")" "" "$role: memory that is writable and executable"
+}
+for role in keeper judge spare scout herald; do
+    confined $role "$(seat_pid $role)"
 done
 
 # kinds ROLE: what it has open, a line each; numbers are left out, so several of a kind are the same line.
@@ -91,10 +97,7 @@ assert_equal "$(kinds herald | grep '^T/')" "T/log
 T/log/events.jsonl" "files that the herald has open"
 has keeper 'anon_inode:[fanotify]' 1
 
-# Nobody has memory that can be written and executed; on the board the herald reads who is family, and does not write it.
-for role in keeper judge spare scout herald; do
-    assert_equal "$(awk '$2 ~ /w.*x/' "/proc/$(seat_pid $role)/maps")" "" "$role: memory that is writable and executable"
-done
+# On the board the herald reads who is family, and does not write it.
 # mapping_flags ROLE NAME: VmFlags of that mapping; "mw" means that it may be made writable again.
 mapping_flags() {
     awk -v name="memfd:$2" 'index($0, name) { found = 1 } found && $1 == "VmFlags:" { print; exit }' "/proc/$(seat_pid "$1")/smaps"
@@ -104,3 +107,18 @@ flags=$(mapping_flags herald fileward-board)
 [[ " $flags " != *" wr "* ]] || fail "the herald can write the board: $flags"
 [[ " $flags " != *" mw "* ]] || fail "the herald can make the board writable: $flags"
 assert_equal "$(mapping_flags herald fileward-register)" "" "the register of names, to the herald"
+
+# The clerk, where a rule needs one: a socket to the keeper and one to the judge, and nothing that answers, marks or tells.
+guard <<END
+[watch w]
+path = $T/guarded
+default = deny
+[rule w/intact]
+action = allow
+code = intact
+END
+clerk=$(role_pid clerk)
+confined clerk "$clerk"
+assert_equal "$(descriptors "$clerk" | sed 's/^socket:.*/socket/; s|/proc/[0-9][0-9]*|/proc/PID|' | grep -vxE '/dev/null|/var/lib/dpkg/info')" \
+    "$(printf '%s\n' socket socket /proc/PID/mountinfo 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' | sort)" "what the clerk has open"
+assert_equal "$(grep -c 'memfd:fileward-\(board\|register\|ring\)' "/proc/$clerk/maps")" 0 "the family's memory that the clerk has"
