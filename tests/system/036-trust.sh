@@ -90,6 +90,16 @@ assert grep -q secret "$T/said"
 # What was trusted is forgotten when the database changes.
 refused() { ! limited /opt/reader "$file" >/dev/null 2>&1; }
 allowed() { limited /opt/reader "$file" >/dev/null 2>&1; }
+remembered() {
+    local clerk status
+    clerk=$(role_pid clerk)
+    kill -STOP "$clerk"
+    allowed
+    status=$?
+    kill -CONT "$clerk"
+    return $status
+}
+until_true 5 remembered || fail "what was trusted is asked again and again"
 sums=$T/dpkg/info/fileward-test-reader.md5sums
 cp "$sums" "$T/sums"
 sed -i 's/^...../00000/' "$sums"
