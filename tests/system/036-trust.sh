@@ -93,6 +93,7 @@ allowed() { limited /opt/reader "$file" >/dev/null 2>&1; }
 remembered() {
     local clerk status
     clerk=$(role_pid clerk)
+    allowed || return 1
     kill -STOP "$clerk"
     allowed
     status=$?
