@@ -14,12 +14,17 @@
 #include "base/own.h"
 #include "clerk/code.h"
 #include "clerk/trust.h"
+#include "policy/glob.h"
 #include "policy/needs.h"
+#include "policy/trail.h"
 
 /* The kernel's time of a change is as old as its clock's last tick: who changes a file twice within it leaves one time. */
 static const int64_t tick_ns = 20 * NS_PER_MS;
 
 struct lookups {
+    const struct policy *policy;
+    int rule;       /* looked ahead up to this rule, */
+    size_t program; /* and this program of it */
     bool wants_packages;
     bool stale; /* there is another database by now. What it says of names that we know is read anew each time */
     struct packages *packages;
@@ -41,6 +46,7 @@ struct lookups *lookups_create(const struct policy *p, clerk_beat *beat, void *c
     }
     for (int i = 0; i < p->n_rules; i++)
         l->wants_packages |= (needs_of_rule(&p->rules[i]) & (ATTR_TRUST | ATTR_CODE)) != 0;
+    l->policy = p;
     l->beat = beat;
     l->ctx = ctx;
     return l;
@@ -79,6 +85,8 @@ bool lookups_read(struct lookups *l)
     l->read_ns = clock_now();
     l->took_ns = l->read_ns - began;
     facts_forget(l->facts, ATTR_TRUST);
+    l->rule = 0;
+    l->program = 0;
     return true;
 }
 
@@ -194,6 +202,30 @@ static void code(struct lookups *l, int proc, struct desk_answer *a)
     snprintf(l->why, sizeof l->why, "%s%s%s", seen.name, seen.name[0] ? ": " : "", code_words(c));
     a->intact = c == CODE_INTACT;
     a->failed = c == CODE_TOO_MUCH || c == CODE_UNREADABLE || c == CODE_STOPPED;
+}
+
+bool lookups_ahead(struct lookups *l)
+{
+    const struct policy *p = l->policy;
+    for (; !l->stale && l->rule < p->n_rules; l->rule++, l->program = 0) {
+        const struct rule *r = &p->rules[l->rule];
+        if (!(r->conditions & (1u << COND_TRUST | 1u << COND_CODE)))
+            continue;
+        while (l->program < r->exe.n) {
+            const char *text = p->programs[r->exe.v[l->program++]].text;
+            struct trail trail;
+            struct statx st;
+            if (!glob_is_literal(text))
+                continue;
+            trail_follow(text, false, lookup_guard(l->names), &trail);
+            CLEAN_FD int fd = trail.fd;
+            if (fd < 0 || stat_identity(fd, "", AT_EMPTY_PATH, &st) < 0)
+                continue;
+            trust_of(l, fd, &st);
+            return true;
+        }
+    }
+    return false;
 }
 
 void lookups_answer_of(struct lookups *l, int program, struct desk_answer *a)

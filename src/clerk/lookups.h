@@ -22,6 +22,10 @@ bool lookups_read(struct lookups *l);
 /* Whether the answer might be another once the database has been read. */
 bool lookups_doubt(const struct lookups *l, const struct desk_answer *a);
 
+/* Looks at one of the programs that rules about trust name, so that it is known by the time it comes. Returns whether there
+ * are more. */
+bool lookups_ahead(struct lookups *l);
+
 /* Fills the answer to a->to. */
 void lookups_answer(struct lookups *l, struct desk_answer *a);
 

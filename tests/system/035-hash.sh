@@ -12,7 +12,7 @@ chmod 755 "$T" # for users
 wanted=$(sha256sum "$T/copy")
 wanted=${wanted%% *}
 
-guard <<END
+guard "timeout = 2s" <<END # on a busy machine the clerk is late, too
 [watch w]
 path = $T/guarded
 default = deny
@@ -42,7 +42,7 @@ for _ in {1..20}; do
 done
 
 # A deny rule holds also where nothing can be told.
-guard <<END
+guard "timeout = 2s" <<END
 [watch w]
 path = $T/guarded
 default = allow
@@ -59,7 +59,7 @@ assert grep -q 'exe_sha256: .* is not the one that the rule names' <<<"$OUTPUT"
 expect_status 5 "$FILEWARD" explain -c "$T/conf/fileward.ini" --path "$file" --exe "$T/bin/cat"
 
 # In audit mode nothing is refused, whatever becomes of the clerk.
-guard "mode = audit" <<END
+guard "mode = audit" "timeout = 2s" <<END
 [watch w]
 path = $T/guarded
 default = deny
@@ -76,7 +76,7 @@ record_has '.kind == "timeout" and .verdict == "allow"'
 
 # A program that is guarded itself: whoever hashes it is not asked.
 cp "$T/bin/cat" "$T/guarded/program"
-guard <<END
+guard "timeout = 2s" <<END
 [watch w]
 path = $T/guarded
 default = deny
@@ -103,7 +103,7 @@ cp "$T/bin/cat" "$T/latest"
 expect_ok "$T/latest" "$file"
 
 # A policy that asks nothing of the clerk has none.
-guard <<END
+guard "timeout = 2s" <<END
 [watch w]
 path = $T/guarded
 default = deny

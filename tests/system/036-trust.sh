@@ -9,7 +9,7 @@ dpkg-query -S "$program" >/dev/null 2>&1 || dpkg-query -S "/bin/cat" >/dev/null 
 chmod 755 "$T" # for users
 cp "$program" "$T/copy"
 
-guard <<END
+guard "timeout = 2s" <<END # reading the database takes a while on a busy machine
 [watch w]
 path = $T/guarded
 default = deny
@@ -56,7 +56,7 @@ install_package() {
 need dpkg-deb
 make_package 1 one
 make_package 2 two
-guard <<END
+guard "timeout = 2s" <<END
 [watch w]
 path = $T/guarded
 default = deny
@@ -128,7 +128,7 @@ cp "$T/keep" /opt/reader
 expect_eperm /opt/reader "$file"
 
 # A database that is guarded itself: the clerk reads it all the same, also that of the policy that a reload brings.
-guard <<END
+guard "timeout = 2s" <<END
 [watch w]
 path = $T/guarded
 default = deny
@@ -151,7 +151,7 @@ assert_equal "$(record_count '.watch == "database" and .decision == "deny" and (
 # No database: nothing can be told, so an allow rule does not hold.
 mount -t tmpfs -o mode=0755 fileward-test /var/lib/dpkg
 not_any_more() { ! limited "$program" "$file" >/dev/null 2>&1; }
-guard <<END
+guard "timeout = 2s" <<END
 [watch w]
 path = $T/guarded
 default = deny

@@ -33,10 +33,10 @@ declare -A CAPS=(
 confined() {
     local role=$1 pid=$2 user comm set
     user=$FILEWARD_UID
-    [ $role = keeper ] && user=0
+    [ "$role" = keeper ] && user=0
     comm=$role
-    [ $role = spare ] && comm=judge
-    assert_equal "$(field "$pid" Name)" fileward-$comm "name of the $role"
+    [ "$role" = spare ] && comm=judge
+    assert_equal "$(field "$pid" Name)" "fileward-$comm" "name of the $role"
     assert_equal "$(field "$pid" Seccomp)" 2 "$role: Seccomp"
     assert_equal "$(field "$pid" NoNewPrivs)" 1 "$role: NoNewPrivs"
     for set in CapPrm CapEff CapBnd; do
@@ -44,7 +44,7 @@ confined() {
     done
     assert_equal "$(field "$pid" CapInh) $(field "$pid" CapAmb)" "$(mask) $(mask)" "$role: CapInh and CapAmb"
     assert_equal "$(field "$pid" Uid)" "$user $user $user $user" "$role: Uid"
-    if [ $role != keeper ]; then
+    if [ "$role" != keeper ]; then
         assert_equal "$(field "$pid" Gid)" "$user $user $user $user" "$role: Gid"
         assert_equal "$(field "$pid" Groups)" "" "$role: supplementary groups"
     fi
