@@ -22,7 +22,7 @@ static const int64_t tick_ns = 20 * NS_PER_MS;
 struct lookups {
     bool wants_packages;
     struct packages *packages;
-    int64_t read_ns, took_ns; /* when it was last read, or tried, and how long that took */
+    int64_t read_ns; /* when it was last read, or tried */
     struct lookup *names;
     struct facts *facts;    /* by inode and ctime */
     struct facts *departed; /* by inode and mtime: what was packaged while it had its name */
@@ -63,13 +63,12 @@ bool lookups_refresh(struct lookups *l)
     bool first = l->read_ns == 0;
     if (!l->wants_packages || (l->packages && !packages_changed(l->packages)))
         return false;
-    /* While packages are installed it changes all the time: at most half of the time is for reading it. */
-    if (!first && now - l->read_ns < (l->packages ? l->took_ns : NS_PER_S))
+    if (!first && !l->packages && now - l->read_ns < NS_PER_S)
         return false;
+    /* While packages are installed it changes all the time, and who asks then is asked about what it is now. */
     struct packages *old = l->packages;
-    l->packages = packages_read("", l->beat, l->ctx, &why);
+    l->packages = old ? packages_read_again(old, l->beat, l->ctx, &why) : packages_read("", l->beat, l->ctx, &why);
     l->read_ns = clock_now();
-    l->took_ns = l->read_ns - now;
     packages_free(old);
     facts_forget(l->facts, ATTR_TRUST);
     return !first && (old || l->packages);
