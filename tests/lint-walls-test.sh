@@ -53,6 +53,12 @@ done
 stands src/herald/http.c '<microhttpd.h>'
 breaks src/herald/http.h '<microhttpd.h>' 'knows microhttpd'
 breaks src/cli/a.c '<microhttpd.h>' 'knows microhttpd'
+for file in clerk/digest.c base/load.c; do
+    stands "src/$file" '<nettle/sha2.h>'
+done
+for file in clerk/digest.h clerk/trust.c judge/a.c cli/a.c; do
+    breaks "src/$file" '<nettle/md5.h>' 'know nettle'
+done
 stands src/policy/reader.c '<ini.h>'
 breaks src/policy/parser.c '<ini.h>' 'knows ini.h'
 breaks src/cli/a.c '<ini.h>' 'knows ini.h'

@@ -27,6 +27,7 @@ wall "only judge/gate.c, scout/, keeper/ and base/answer.c know fanotify" '(sys|
 wall "only base/sandbox.c knows seccomp and capabilities" '(linux/)?seccomp\.h|(sys|linux)/capability\.h' \
     '^src/base/sandbox\.c$'
 wall "only herald/http.c knows microhttpd" 'microhttpd\.h' '^src/herald/http\.c$'
+wall "only clerk/digest.c and base/load.c know nettle" 'nettle/.*' '^src/(clerk/digest|base/load)\.c$'
 wall "only policy/reader.c knows ini.h" 'ini\.h' '^src/policy/reader\.c$'
 wall "includes are written from the top, never with .." '.*\.\./.*'
 

@@ -79,8 +79,9 @@ bool lookups_read(struct lookups *l)
     int64_t began = clock_now();
     if (!l->stale || (l->read_ns && began - l->read_ns < (l->packages ? l->took_ns : NS_PER_S)))
         return false;
-    packages_free(l->packages);
-    l->packages = packages_read("", l->beat, l->ctx, &why);
+    struct packages *old = l->packages;
+    l->packages = old ? packages_read_again(old, l->beat, l->ctx, &why) : packages_read("", l->beat, l->ctx, &why);
+    packages_free(old);
     l->stale = !l->packages;
     l->read_ns = clock_now();
     l->took_ns = l->read_ns - began;

@@ -18,18 +18,7 @@ enum {
     PACKAGES_MAX = 1 << 20, /* the status file's own size allows for no more */
 };
 
-/* A package that lists a name. Names are not kept: what hashes alike is compared in the package's own files. */
-struct listed {
-    uint64_t hash; /* of the name as it is written */
-    uint32_t package;
-};
-
-struct package {
-    char file[PACKAGE_NAME_MAX]; /* how its files of info/ begin */
-    size_t name_len;             /* ... of which this is its name, the rest the architecture */
-};
-
-/* What tells that a file of the database is another than before. */
+/* What tells that a file is another than before. */
 struct sign {
     dev_t dev;
     ino_t ino;
@@ -39,6 +28,13 @@ struct sign {
 static const char *const signs[] = {".", "status", "info", "diversions"};
 enum { SIGNS = sizeof signs / sizeof signs[0] };
 
+struct package {
+    char file[PACKAGE_NAME_MAX]; /* how its files of info/ begin */
+    size_t name_len;             /* ... of which this is its name, the rest the architecture */
+    struct sign list;            /* of its list of names */
+    size_t first, n;             /* its part of hashes[] */
+};
+
 struct packages {
     char root[PATH_MAX];
     char base[PATH_MAX]; /* root/var/lib/dpkg */
@@ -46,8 +42,13 @@ struct packages {
     struct sign signs[SIGNS];
     unsigned merged; /* which of aliases[] are links into /usr */
     struct package *packages;
-    struct listed *listed; /* sorted by hash */
-    size_t n_packages, room_packages, n_listed, room_listed, odd;
+    size_t n_packages, room_packages, odd;
+    /* Names are kept as hashes, package by package; those that hash alike are compared in the package's own files. */
+    uint64_t *hashes;
+    size_t n_hashes, room_hashes;
+    /* The way from a hash to its place in hashes[]: chains of places plus one; 0 ends a chain. */
+    uint32_t *heads, *next;
+    size_t n_heads;   /* a power of two */
     char *diversions; /* the file */
     size_t diversions_len;
 };
@@ -61,8 +62,19 @@ static bool roots_alone(const struct stat *st)
     return st->st_uid == 0 && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
+static struct sign sign_of(const struct stat *st)
+{
+    return (struct sign){st->st_dev, st->st_ino, st->st_size, st->st_ctim};
+}
+
+static bool same_sign(const struct sign *a, const struct sign *b)
+{
+    return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->changed.tv_sec == b->changed.tv_sec &&
+           a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
 /* The whole of a file that only root can write, in memory; NULL with errno. */
-static char *read_file(int dir, const char *name, size_t *len)
+static char *read_file(int dir, const char *name, size_t *len, struct sign *sign)
 {
     CLEAN_FD int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
@@ -76,6 +88,8 @@ static char *read_file(int dir, const char *name, size_t *len)
         errno = EFBIG;
         return NULL;
     }
+    if (sign)
+        *sign = sign_of(&st);
     size_t size = (size_t)st.st_size;
     CLEAN_FREE char *bytes = malloc(size + 1);
     if (!bytes)
@@ -101,7 +115,7 @@ static bool read_signs(const char *base, struct sign out[SIGNS])
         snprintf(path, sizeof path, "%s/%s", base, signs[i]);
         if (lstat(path, &st) < 0 && errno != ENOENT)
             return false;
-        out[i] = (struct sign){st.st_dev, st.st_ino, st.st_size, st.st_ctim};
+        out[i] = sign_of(&st);
     }
     return true;
 }
@@ -111,12 +125,9 @@ bool packages_changed(const struct packages *p)
     struct sign now[SIGNS];
     if (!read_signs(p->base, now))
         return true;
-    for (int i = 0; i < SIGNS; i++) {
-        const struct sign *a = &now[i], *b = &p->signs[i];
-        if (a->dev != b->dev || a->ino != b->ino || a->size != b->size || a->changed.tv_sec != b->changed.tv_sec ||
-            a->changed.tv_nsec != b->changed.tv_nsec)
+    for (int i = 0; i < SIGNS; i++)
+        if (!same_sign(&now[i], &p->signs[i]))
             return true;
-    }
     return false;
 }
 
@@ -175,26 +186,74 @@ static bool grow(void **array, size_t n, size_t *room, size_t size, size_t max)
     return true;
 }
 
-static bool add_listed(struct packages *p, struct span name, uint32_t package)
+static bool add_hash(struct packages *p, uint64_t hash)
 {
-    if (!grow((void **)&p->listed, p->n_listed, &p->room_listed, sizeof *p->listed, NAMES_MAX))
+    if (!grow((void **)&p->hashes, p->n_hashes, &p->room_hashes, sizeof *p->hashes, NAMES_MAX))
         return false;
-    p->listed[p->n_listed++] = (struct listed){.hash = hash_name(name), .package = package};
+    p->hashes[p->n_hashes++] = hash;
     return true;
 }
 
-static char *read_info(const struct packages *p, const char *file, const char *kind, size_t *len)
+static void name_file(char out[PACKAGE_NAME_MAX + 16], const char *file, const char *kind)
+{
+    snprintf(out, PACKAGE_NAME_MAX + 16, "%s.%s", file, kind);
+}
+
+static char *read_info(const struct packages *p, const char *file, const char *kind, size_t *len, struct sign *sign)
 {
     char name[PACKAGE_NAME_MAX + 16];
-    snprintf(name, sizeof name, "%s.%s", file, kind);
-    return read_file(p->info, name, len);
+    name_file(name, file, kind);
+    return read_file(p->info, name, len, sign);
+}
+
+/* The names of a package, from its list. */
+static bool read_list(struct packages *p, struct package *k)
+{
+    size_t len;
+    CLEAN_FREE char *list = read_info(p, k->file, "list", &len, &k->list);
+    if (!list)
+        return false;
+    struct span rest = span_of(list, len), line;
+    while (dpkg_line(&rest, &line))
+        if (!dpkg_listed(line))
+            p->odd++;
+        else if (!add_hash(p, hash_name(line)))
+            return false;
+    p->odd += rest.len > 0;
+    return true;
+}
+
+/* Takes the names of a package over from what was read before, if its list is still the same. *from is where to look
+ * first: packages stand in one order. */
+static bool take_list(struct packages *p, struct package *k, const struct packages *old, size_t *from)
+{
+    char name[PACKAGE_NAME_MAX + 16];
+    struct stat st;
+    size_t i = 0;
+    if (!old)
+        return false;
+    while (i < old->n_packages && strcmp(old->packages[(*from + i) % old->n_packages].file, k->file) != 0)
+        i++;
+    if (i == old->n_packages)
+        return false;
+    *from = (*from + i) % old->n_packages;
+    const struct package *before = &old->packages[(*from)++];
+    name_file(name, k->file, "list");
+    if (fstatat(p->info, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    k->list = sign_of(&st);
+    if (!same_sign(&k->list, &before->list))
+        return false;
+    for (size_t j = 0; j < before->n; j++)
+        if (!add_hash(p, old->hashes[before->first + j]))
+            return false;
+    return true;
 }
 
 /* False: memory is out, or there are too many names. What cannot be read or makes no sense is counted. */
-static bool read_package(struct packages *p, const struct dpkg_package *d)
+static bool read_package(struct packages *p, const struct dpkg_package *d, const struct packages *old, size_t *from)
 {
-    struct package k = {.name_len = d->name.len};
-    size_t len;
+    struct package k = {.name_len = d->name.len, .first = p->n_hashes};
     if (!d->valid || d->name.len + 1 + d->arch.len >= sizeof k.file) {
         p->odd++;
         return true;
@@ -206,32 +265,40 @@ static bool read_package(struct packages *p, const struct dpkg_package *d)
         k.file[d->name.len] = ':';
         memcpy(k.file + d->name.len + 1, d->arch.at, d->arch.len);
     }
-    CLEAN_FREE char *list = read_info(p, k.file, "list", &len);
-    if (!list && errno == ENOENT && d->same) { /* a database from before there were architectures */
-        k.file[d->name.len] = '\0';
-        list = read_info(p, k.file, "list", &len);
+    if (!take_list(p, &k, old, from)) {
+        p->n_hashes = k.first;
+        bool read = read_list(p, &k);
+        if (!read && errno == ENOENT && d->same) { /* a database from before there were architectures */
+            k.file[d->name.len] = '\0';
+            read = read_list(p, &k);
+        }
+        if (!read) {
+            p->n_hashes = k.first;
+            p->odd++;
+            return errno != ENOMEM && errno != EOVERFLOW;
+        }
     }
-    if (!list) {
-        p->odd++;
-        return errno != ENOMEM;
-    }
+    k.n = p->n_hashes - k.first;
     if (!grow((void **)&p->packages, p->n_packages, &p->room_packages, sizeof k, PACKAGES_MAX))
         return false;
     p->packages[p->n_packages++] = k;
-    struct span rest = span_of(list, len), line;
-    while (dpkg_line(&rest, &line))
-        if (!dpkg_listed(line)) /* "/." is in each */
-            p->odd++;
-        else if (!add_listed(p, line, (uint32_t)(p->n_packages - 1)))
-            return false;
-    p->odd += rest.len > 0;
     return true;
 }
 
-static int by_hash(const void *a, const void *b)
+static bool make_chains(struct packages *p)
 {
-    const struct listed *x = a, *y = b;
-    return (x->hash > y->hash) - (x->hash < y->hash);
+    for (p->n_heads = 1024; p->n_heads < p->n_hashes;)
+        p->n_heads *= 2;
+    p->heads = calloc(p->n_heads, sizeof *p->heads);
+    p->next = malloc(p->n_hashes * sizeof *p->next);
+    if (!p->heads || !p->next)
+        return false;
+    for (size_t i = p->n_hashes; i-- > 0;) { /* so that the packages of a chain come in their order */
+        uint32_t *head = &p->heads[p->hashes[i] & (p->n_heads - 1)];
+        p->next[i] = *head;
+        *head = (uint32_t)(i + 1);
+    }
+    return true;
 }
 
 /* Opens root/var/lib/dpkg and what is needed of it. */
@@ -259,7 +326,7 @@ static int open_base(struct packages *p, const char **why)
     return -1;
 }
 
-static bool read_database(struct packages *p, clerk_beat *beat, void *ctx, const char **why)
+static bool read_database(struct packages *p, const struct packages *old, clerk_beat *beat, void *ctx, const char **why)
 {
     CLEAN_FD int base = open_base(p, why);
     if (base < 0)
@@ -268,37 +335,38 @@ static bool read_database(struct packages *p, clerk_beat *beat, void *ctx, const
     size_t len;
     if (!read_signs(p->base, p->signs)) /* first: what changes from now on is seen as a change */
         return false;
-    CLEAN_FREE char *status = read_file(base, "status", &len);
+    CLEAN_FREE char *status = read_file(base, "status", &len, NULL);
     if (!status)
         return false;
-    p->diversions = read_file(base, "diversions", &p->diversions_len);
+    p->diversions = read_file(base, "diversions", &p->diversions_len, NULL);
     if (!p->diversions && errno != ENOENT)
         return false;
     find_merged(p);
     struct span rest = span_of(status, len);
+    size_t from = 0;
     for (struct dpkg_package d; dpkg_package(&rest, &d);) {
         if (beat && !beat(ctx)) {
             *why = "it was interrupted";
             errno = EINTR;
             return false;
         }
-        if (!read_package(p, &d))
+        if (!read_package(p, &d, old, &from))
             return false;
     }
     p->odd += rest.len > 0;
-    if (p->n_listed == 0) {
+    if (p->n_hashes == 0) {
         *why = "it lists nothing";
         errno = ENOENT;
         return false;
     }
-    qsort(p->listed, p->n_listed, sizeof *p->listed, by_hash);
     /* Doubling has left up to as much again. */
-    struct listed *fit = realloc(p->listed, p->n_listed * sizeof *fit);
-    p->listed = fit ? fit : p->listed;
-    return true;
+    uint64_t *fit = realloc(p->hashes, p->n_hashes * sizeof *fit);
+    p->hashes = fit ? fit : p->hashes;
+    return make_chains(p);
 }
 
-struct packages *packages_read(const char *root, clerk_beat *beat, void *ctx, const char **why)
+static struct packages *read_below(const char *root, const struct packages *old, clerk_beat *beat, void *ctx,
+                                   const char **why)
 {
     struct packages *p = calloc(1, sizeof *p);
     *why = "memory is out";
@@ -311,13 +379,23 @@ struct packages *packages_read(const char *root, clerk_beat *beat, void *ctx, co
         errno = ENAMETOOLONG;
     } else {
         memcpy(p->root, root, strlen(root) + 1);
-        if (read_database(p, beat, ctx, why))
+        if (read_database(p, old, beat, ctx, why))
             return p;
     }
     int err = errno;
     packages_free(p);
     errno = err;
     return NULL;
+}
+
+struct packages *packages_read(const char *root, clerk_beat *beat, void *ctx, const char **why)
+{
+    return read_below(root, NULL, beat, ctx, why);
+}
+
+struct packages *packages_read_again(const struct packages *old, clerk_beat *beat, void *ctx, const char **why)
+{
+    return read_below(old->root, old, beat, ctx, why);
 }
 
 void packages_free(struct packages *p)
@@ -327,14 +405,16 @@ void packages_free(struct packages *p)
     if (p->info >= 0)
         close(p->info);
     free(p->packages);
-    free(p->listed);
+    free(p->hashes);
+    free(p->heads);
+    free(p->next);
     free(p->diversions);
     free(p);
 }
 
 struct packages_count packages_count(const struct packages *p)
 {
-    return (struct packages_count){.packages = p->n_packages, .names = p->n_listed, .odd = p->odd};
+    return (struct packages_count){.packages = p->n_packages, .names = p->n_hashes, .odd = p->odd};
 }
 
 const char *packages_root(const struct packages *p)
@@ -357,7 +437,7 @@ static enum packaged_end checksum_of(const struct packages *p, const struct pack
                                      uint8_t md5[DIGEST_MD5_BYTES])
 {
     size_t len;
-    CLEAN_FREE char *sums = read_info(p, k->file, "md5sums", &len);
+    CLEAN_FREE char *sums = read_info(p, k->file, "md5sums", &len, NULL);
     if (!sums)
         return errno == ENOENT ? PACKAGED_NO_CHECKSUM : PACKAGED_FAILED;
     struct span rest = span_of(sums, len), line, sum_name, wanted = span_of(name.at + 1, name.len - 1);
@@ -372,21 +452,29 @@ static enum packaged_end later(enum packaged_end a, enum packaged_end b)
     return a > b ? a : b;
 }
 
+/* Whose part of hashes[] this place is in. */
+static const struct package *package_at(const struct packages *p, size_t place)
+{
+    size_t low = 0, high = p->n_packages;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (p->packages[middle].first <= place)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &p->packages[low];
+}
+
 /* Looks for packages that list `name` and whose file for it lies at `path`. */
 static enum packaged_end find_owner(const struct packages *p, struct span name, struct span path, struct packaged *out)
 {
     uint64_t hash = hash_name(name);
-    size_t low = 0, high = p->n_listed;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (p->listed[middle].hash < hash)
-            low = middle + 1;
-        else
-            high = middle;
-    }
     enum packaged_end found = PACKAGED_NOT;
-    for (; low < p->n_listed && p->listed[low].hash == hash; low++) {
-        const struct package *k = &p->packages[p->listed[low].package];
+    for (uint32_t at = p->heads[hash & (p->n_heads - 1)]; at; at = p->next[at - 1]) {
+        if (p->hashes[at - 1] != hash)
+            continue;
+        const struct package *k = package_at(p, at - 1);
         if (!leads_to(p, place_of(p, k, name), path))
             continue;
         enum packaged_end one = checksum_of(p, k, name, out->md5);

@@ -279,6 +279,43 @@ static void test_changed(void **state)
     assert_true(packages_changed(h->packages));
 }
 
+/* What is taken over from before is what reading it anew gives. */
+static void test_again(void **state)
+{
+    struct house *h = *state;
+    const char *why;
+    simple(h);
+    struct packages *old = h->packages;
+    put(&h->root, STATUS,
+        PACKAGE("new", "install ok installed") "\n" PACKAGE("one", "install ok installed") "\n" PACKAGE(
+            "two", "install ok installed"));
+    put(&h->root, INFO "new.list", "/usr/bin/new\n");
+    put(&h->root, INFO "new.md5sums", MD5_A "  usr/bin/new\n");
+    put(&h->root, INFO "two.list", "/bin/second\n");
+    put(&h->root, INFO "two.md5sums", MD5_B "  bin/second\n");
+    h->packages = packages_read_again(old, NULL, NULL, &why);
+    assert_non_null(h->packages);
+    assert_string_equal(owner(h, "/usr/bin/one"), "one 7f");
+    assert_string_equal(owner(h, "/usr/bin/new"), "new 7f");
+    assert_string_equal(owner(h, "/bin/second"), "two 9d");
+    assert_string_equal(owner(h, "/bin/two"), "none");
+    assert_false(packages_changed(h->packages));
+    packages_free(old);
+
+    old = h->packages;
+    put(&h->root, STATUS, PACKAGE("two", "install ok installed"));
+    h->packages = packages_read_again(old, NULL, NULL, &why);
+    assert_non_null(h->packages);
+    assert_string_equal(owner(h, "/usr/bin/one"), "none");
+    assert_string_equal(owner(h, "/bin/second"), "two 9d");
+    assert_int_equal(packages_count(h->packages).packages, 1);
+    packages_free(old);
+
+    old = h->packages;
+    assert_int_equal(chmod(in_root(&h->root, INFO "two.list"), 0666), 0);
+    assert_null(packages_read_again(old, NULL, NULL, &why));
+}
+
 static bool stop(void *left)
 {
     return (*(int *)left)-- > 0;
@@ -357,6 +394,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_roots, build, demolish),
         cmocka_unit_test_setup_teardown(test_missing, build, demolish),
         cmocka_unit_test_setup_teardown(test_changed, build, demolish),
+        cmocka_unit_test_setup_teardown(test_again, build, demolish),
         cmocka_unit_test_setup_teardown(test_stopped, build, demolish),
         cmocka_unit_test(test_here),
     };
