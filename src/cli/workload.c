@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,12 +15,13 @@
 #include "base/clock.h"
 #include "base/own.h"
 
-enum { WINDOW_MS = 100, OPENERS_MAX = 256, FIRST_OPENS = 50 };
+enum { WINDOW_MS = 100, OPENERS_MAX = 256, TURNS_MAX = 1000, FIRST_OPENS = 50 };
 
 /* What the processes of one measurement tell the first. */
 struct tally {
     volatile bool stop;
-    bool failed;
+    volatile bool failed;
+    _Atomic int ready;
     int64_t ns[OPENERS_MAX];
     uint64_t n[OPENERS_MAX];
 };
@@ -77,14 +80,17 @@ static bool open_one(int dir, int number, bool and_read)
     return fd >= 0 && (!and_read || read(fd, &byte, 1) == 1);
 }
 
-/* One opener. The first opens of a new process are another question; they are not counted. */
+/* One opener. The first opens of a new process are another question; they are not counted, nor is anything before all
+ * have come so far: what is counted is counted in the same time. */
 static void keep_opening(int dir, const struct workload *w, int who, struct tally *t)
 {
     enum { UNCOUNTED = 20 };
     int number = w->files * who / w->openers;
     int64_t began = 0, end = INT64_MAX;
-    for (uint64_t n = 0; clock_now() < end; n++) {
-        if (n == UNCOUNTED) {
+    for (uint64_t n = 0; clock_now() < end && !t->failed; n++) {
+        if (n == UNCOUNTED)
+            atomic_fetch_add(&t->ready, 1);
+        if (!began && atomic_load(&t->ready) == w->openers) {
             began = clock_now();
             end = began + WINDOW_MS * NS_PER_MS;
         }
@@ -93,7 +99,7 @@ static void keep_opening(int dir, const struct workload *w, int who, struct tall
             return;
         }
         number = (number + 1) % w->files;
-        t->n[who] = n < UNCOUNTED ? 0 : n - UNCOUNTED + 1;
+        t->n[who] += began != 0;
         t->ns[who] = clock_now() - began;
     }
 }
@@ -132,14 +138,81 @@ double workload_opens(const char *dir, const struct workload *w)
         return failed("opening files in", dir);
     errno = 0;
     int n = fork_all(w->openers, at, w, keep_opening, t);
+    if (n < w->openers)
+        t->failed = true; /* nobody need wait for the others */
     for (int i = 0; i < n; i++)
         wait(NULL);
-    if (n < w->openers || t->failed)
+    if (t->failed)
         return failed("opening files in", dir);
     double per_ns = 0;
     for (int i = 0; i < n; i++)
         per_ns += (double)t->n[i] / (double)t->ns[i];
     return 1 / per_ns;
+}
+
+/* Those who take turns. */
+struct circle {
+    sem_t done, go[TURNS_MAX];
+    volatile bool stop;
+    struct tally tally;
+};
+
+static bool give_turn(struct circle *c, int who)
+{
+    sem_post(&c->go[who]);
+    while (sem_wait(&c->done) < 0)
+        if (errno != EINTR)
+            return false;
+    return !c->tally.failed;
+}
+
+static void take_turns(int dir, const struct workload *w, int who, struct circle *c)
+{
+    while (sem_wait(&c->go[who]) == 0 && !c->stop) {
+        int64_t began = clock_now();
+        c->tally.failed |= !open_one(dir, who % w->files, w->read);
+        c->tally.ns[0] += clock_now() - began;
+        sem_post(&c->done);
+    }
+    _exit(0);
+}
+
+/* The first turn of each is its first open, and not counted. */
+static bool go_round(struct circle *c, int openers, int counted)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < openers; i++)
+        ok = give_turn(c, i);
+    c->tally.ns[0] = 0;
+    for (int i = 0; ok && i < counted; i++)
+        ok = give_turn(c, i % openers);
+    return ok;
+}
+
+double workload_turns(const char *dir, const struct workload *w)
+{
+    struct circle *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CLEAN_FD int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int n = 0, counted = w->openers > 500 ? w->openers : 500;
+    if (c == MAP_FAILED)
+        return failed("taking turns in", dir);
+    bool ok = at >= 0 && w->openers <= TURNS_MAX && sem_init(&c->done, 1, 0) == 0;
+    for (; ok && n < w->openers; n++) {
+        pid_t pid = sem_init(&c->go[n], 1, 0) < 0 ? -1 : fork();
+        if (pid == 0)
+            take_turns(at, w, n, c);
+        if (pid < 0)
+            break;
+    }
+    ok = ok && n == w->openers && go_round(c, n, counted);
+    double ns = (double)c->tally.ns[0] / counted;
+    c->stop = true;
+    for (int i = 0; i < n; i++)
+        sem_post(&c->go[i]);
+    for (int i = 0; i < n; i++)
+        wait(NULL);
+    munmap(c, sizeof *c);
+    return ok ? ns : failed("taking turns in", dir);
 }
 
 static void open_once(int dir, const struct workload *w, int who, struct tally *t)

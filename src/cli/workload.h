@@ -21,6 +21,9 @@ bool workload_files(const char *dir, int files, int bytes);
 /* Processes that have opened before go on opening and closing: the time that passes for one open, over all of them. */
 double workload_opens(const char *dir, const struct workload *w);
 
+/* So many processes that have opened before take turns, each opening once: what one open takes. */
+double workload_turns(const char *dir, const struct workload *w);
+
 /* A process that has never opened anything opens one file. */
 double workload_first_open(const char *dir, const struct workload *w);
 

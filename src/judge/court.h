@@ -44,8 +44,6 @@ struct judge {
         uint64_t released; /* not yet told */
         int64_t released_told;
     } source[GATES_MAX];
-    struct gate_source *crowded; /* where more questions are to be expected at once; NULL: nowhere */
-    int direct;                  /* looks there since the loop was asked */
     struct question batch[BATCH];
     /* Questions whose opener has not fallen asleep yet, or that the clerk has not answered; asked again after the others
      * had their turn. */

@@ -284,8 +284,7 @@ enum { BESIDES = 64, FILES_ENOUGH = FILES_MAX - 2 * BATCH - BESIDES };
 _Static_assert(HELD_MAX + SUBJECTS_MAX * SUBJECT_FILES + SIGHTS_MAX * SIGHT_FILES + GATES_MAX + BESIDES < FILES_ENOUGH,
                "room for all of them");
 
-/* Returns how many were asked, -1 if none could be read. */
-static int take_batch(struct gate_source *s)
+static void take_batch(struct gate_source *s)
 {
     struct judge *j = s->judge;
     unsigned refused;
@@ -294,7 +293,7 @@ static int take_batch(struct gate_source *s)
         atomic_fetch_add(&j->is.board->watch[s->gate].kernel_refused, refused);
     bool late = batch_is_late(s, n < 0 ? 0 : n);
     if (n < 0)
-        return n; /* without a beat: if questions wait all the same, the keeper shall see that nothing comes of it */
+        return; /* without a beat: if questions wait all the same, the keeper shall see that nothing comes of it */
     beat(j);
     for (int i = 0; i < n; i++) {
         if (j->batch[i].fd >= FILES_ENOUGH)
@@ -306,24 +305,19 @@ static int take_batch(struct gate_source *s)
         beat(j);
     }
     outbox_send(j);
-    return n;
 }
 
 static void on_questions(void *ctx, int fd, uint32_t events)
 {
-    (void)events;
+    (void)fd, (void)events;
     struct gate_source *s = ctx;
     struct judge *j = s->judge;
-    int64_t came = clock_now();
     if (j->n_deferred > HELD_MAX - BATCH)
         return; /* no room: first those that wait */
+    pace_woken(&j->pace, clock_now());
     tell_busy(j, true);
-    int n = take_batch(s);
+    take_batch(s);
     tell_busy(j, false);
-    j->crowded = n > 1 || (n > 0 && fd < 0) ? s : NULL;
-    if (n < 0)
-        return;
-    pace_woken(&j->pace, came);
     /* Repeats are told even under a load that never lets the loop rest. */
     if (j->loop.deadline && clock_now() >= j->loop.deadline)
         on_deadline(j);
@@ -395,20 +389,6 @@ static bool all_await_clerk(const struct judge *j)
     return j->n_deferred > 0;
 }
 
-/* Where several asked at once, or one more has come already, others will: looks there without asking the loop, a few
- * times in a row. */
-static bool look_directly(struct judge *j)
-{
-    enum { IN_A_ROW = 8 };
-    if (!j->crowded || j->direct >= IN_A_ROW) {
-        j->direct = 0;
-        return false;
-    }
-    j->direct++;
-    on_questions(j->crowded, -1, 0);
-    return j->crowded;
-}
-
 static void run_loop(struct judge *j)
 {
     enum { AWAIT_MS = 4 }; /* then it is looked who is late */
@@ -418,10 +398,7 @@ static void run_loop(struct judge *j)
         /* After a rest and before new answers: each of those wakes all who wait, and who was just woken does not sleep. */
         bool stuck = j->n_deferred > 0 && !ask_again(j);
         /* Nor when told to leave: with the last of them answered nothing would wake us. */
-        bool look = j->loop.stop || j->n_deferred > 0;
-        if (!look && look_directly(j))
-            continue;
-        look = look || pace_look_again(&j->pace, clock_now());
+        bool look = j->loop.stop || j->n_deferred > 0 || pace_look_again(&j->pace, clock_now());
         bool await = stuck && all_await_clerk(j);
         loop_once(&j->loop, await ? AWAIT_MS : look ? 0 : -1);
         idle_rounds = stuck && !await ? give_way(idle_rounds) : 0;
@@ -472,7 +449,6 @@ static void let_go(struct judge *j)
             for (int i = 0; i < n; i++)
                 release(j, &j->batch[i]);
     }
-    j->crowded = NULL;
     for (; j->n_gates > j->is.policy->n_watches; j->n_gates--) {
         int fd = j->is.gates[j->n_gates - 1].fd;
         loop_remove(&j->loop, fd);
