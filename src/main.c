@@ -21,6 +21,7 @@ static const struct command {
     {"stop", cmd_stop, "end the running daemon"},
     {"events", cmd_events, "what was recorded; -f goes on as it happens"},
     {"bench", cmd_bench, "what the policy costs on this machine"},
+    {"selftest", cmd_selftest, "prove on this kernel that guarded files cannot be reached"},
     {"version", cmd_version, "the version of this program"},
     {"help", cmd_help, "this text; `fileward COMMAND --help` for one command"},
 };

@@ -1,0 +1,311 @@
+/* One round: every route in three arenas, tried without a daemon, by a subject that may, and by one that may not. */
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/own.h"
+#include "selftest/selftest.h"
+
+enum { SHARED = 4096, ATTEMPT_SECONDS = 10 };
+
+static const char *const trial_names[TRIALS] = {"control", "allowed", "refused"};
+
+/* What attempts leave for whoever forked them. */
+struct shared {
+    char why[160];
+    int outcome;
+    _Alignas(64) char of_routes[SHARED];
+};
+
+struct round {
+    const struct plan *plan;
+    struct shared *shared;
+    struct tried *tried;
+    struct arena (*arenas)[TRIALS];
+    int n, max;
+};
+
+/* --- arenas ------------------------------------------------------------------------------------------------------- */
+
+static bool make_directory(const char *path, uid_t uid)
+{
+    return (mkdir(path, 0755) == 0 || errno == EEXIST) && chown(path, uid, uid) == 0;
+}
+
+static bool make_file(const char *path, const char *text, mode_t mode, uid_t uid)
+{
+    return write_file(path, text, mode) && chown(path, uid, uid) == 0;
+}
+
+static bool make_arena(const struct arena *a)
+{
+    static const char script[] = "#!/bin/sh\nexit 0\n";
+    uid_t u = a->uid;
+    return make_directory(a->dir, u) && make_directory(at(a, "g"), u) && make_directory(at(a, "g/sub"), u) &&
+           make_directory(at(a, "out"), u) && make_directory(at(a, "one"), u) &&
+           make_file(at(a, "g/secret"), SECRET, 0600, u) && make_file(at(a, "g/other"), SECRET, 0600, u) &&
+           make_file(at(a, "g/sub/deep"), SECRET, 0600, u) && make_file(at(a, "g/script"), script, 0755, u) &&
+           make_file(at(a, "one/key"), SECRET, 0600, u) && copy_file("/bin/true", at(a, "g/run"), 0755) &&
+           chown(at(a, "g/run"), u, u) == 0;
+}
+
+static bool make_parents(const struct fs *fs)
+{
+    char path[160];
+    for (int t = 0; t < TRIALS; t++)
+        for (int user = -1; user < 2; user++) {
+            const char *who = user < 0 ? "" : user ? "/user" : "/root";
+            snprintf(path, sizeof path, "%s/%s%s", fs->top, trial_names[t], who);
+            if (!make_directory(path, 0))
+                return false;
+        }
+    return true;
+}
+
+static bool add_route(struct round *r, const struct route *route, const struct fs *fs, enum who who)
+{
+    struct tried *t = &r->tried[r->n];
+    struct arena *arenas = r->arenas[r->n++];
+    *t = (struct tried){.route = route, .fs = fs, .who = who, .seen = {CANNOT, CANNOT, CANNOT}};
+    for (int i = 0; i < TRIALS; i++) {
+        struct arena *a = &arenas[i];
+        *a = (struct arena){.fs = fs,
+                            .top = r->plan->top,
+                            .reader = r->plan->reader,
+                            .uid = who == BY_USER ? r->plan->uid : 0,
+                            .trial = (enum trial)i,
+                            .fd = -1,
+                            .why = r->shared->why,
+                            .shared = r->shared->of_routes};
+        snprintf(a->dir, sizeof a->dir, "%s/%s/%s/%s", fs->top, trial_names[i], who == BY_USER ? "user" : "root",
+                 route->name);
+        if (!make_arena(a)) {
+            fprintf(stderr, "fileward: selftest: %s: %s\n", a->dir, strerror(errno));
+            return false;
+        }
+        r->shared->why[0] = '\0';
+        if (route->prepare && !route->prepare(a)) {
+            if (!r->shared->why[0])
+                cannot(a, "before the daemon starts");
+            t->result = RESULT_NOT_TRIED;
+            snprintf(t->why, sizeof t->why, "%s", r->shared->why);
+            break;
+        }
+    }
+    return true;
+}
+
+static const struct routes *all_routes(void)
+{
+    static struct routes all[6];
+    all[0] = routes_open();
+    all[1] = routes_names();
+    all[2] = routes_mounts();
+    all[3] = routes_exec();
+    all[4] = routes_identity();
+    all[5] = routes_fds();
+    return all;
+}
+
+static bool add_routes(struct round *r, const struct fs *fs, int kind)
+{
+    const struct routes *all = all_routes();
+    for (int i = 0; i < 6; i++)
+        for (size_t k = 0; k < all[i].n; k++) {
+            const struct route *route = &all[i].list[k];
+            if ((route->only && !(route->only & 1u << kind)) ||
+                (r->plan->only && !strstr(route->name, r->plan->only)))
+                continue;
+            if (((route->who & BY_ROOT) && !add_route(r, route, fs, BY_ROOT)) ||
+                ((route->who & BY_USER) && !add_route(r, route, fs, BY_USER)))
+                return false;
+        }
+    return true;
+}
+
+static bool add_all(struct round *r)
+{
+    const struct routes *all = all_routes();
+    for (int i = 0; i < 6; i++)
+        r->max += 2 * FS_COUNT * (int)all[i].n;
+    r->tried = calloc((size_t)r->max, sizeof *r->tried);
+    r->arenas = calloc((size_t)r->max, sizeof *r->arenas);
+    if (!r->tried || !r->arenas)
+        return false;
+    for (int i = 0; i < FS_COUNT; i++) {
+        const struct fs *fs = &r->plan->fs[i];
+        if (!fs->why[0] && (!make_parents(fs) || !add_routes(r, fs, i)))
+            return false;
+    }
+    return true;
+}
+
+static void end_arenas(struct round *r)
+{
+    for (int i = 0; i < r->n; i++)
+        for (int t = 0; t < TRIALS; t++) {
+            struct arena *a = &r->arenas[i][t];
+            own_close(&a->fd);
+            if (a->helper > 0) {
+                kill(a->helper, SIGKILL);
+                waitpid(a->helper, NULL, 0);
+            }
+        }
+}
+
+/* --- attempts ----------------------------------------------------------------------------------------------------- */
+
+/* Becomes the subject. */
+static bool become(const struct arena *a, gid_t allowed)
+{
+    bool member = a->trial == TRIAL_ALLOWED;
+    if (setgroups(member ? 1 : 0, &allowed) < 0)
+        return false;
+    if (a->uid && (setresgid(a->uid, a->uid, a->uid) < 0 || setresuid(a->uid, a->uid, a->uid) < 0))
+        return false;
+    return prctl(PR_SET_DUMPABLE, 1) == 0; /* else its own /proc is root's */
+}
+
+/* Waits for the end of `pid`; false if it did not come in time. */
+static bool ended(pid_t pid)
+{
+    for (int64_t end = clock_now() + ATTEMPT_SECONDS * NS_PER_S, pause = 50000; clock_now() < end; pause *= 2) {
+        if (waitpid(pid, NULL, WNOHANG) == pid)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = pause < 20 * NS_PER_MS ? pause : 20 * NS_PER_MS}, NULL);
+    }
+    return false;
+}
+
+static int attempt(const struct round *r, const struct route *route, const struct arena *a)
+{
+    struct shared *s = r->shared;
+    s->outcome = CANNOT;
+    strcpy(s->why, "it died");
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        s->outcome = become(a, r->plan->allowed) ? route->attempt(a) : cannot(a, "the subject's user and groups");
+        _exit(0);
+    }
+    if (pid < 0)
+        return cannot(a, "fork");
+    bool in_time = ended(pid);
+    kill(-pid, SIGKILL);
+    if (!in_time) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        errno = ETIMEDOUT;
+        s->outcome = cannot(a, "it hung");
+    }
+    while (waitpid(-pid, NULL, 0) > 0)
+        ;
+    return s->outcome;
+}
+
+static void say_wrong(struct tried *t, enum result result, const char *words, int error)
+{
+    t->result = result;
+    snprintf(t->why, sizeof t->why, "%s%s%s", words, error ? ": " : "", error ? strerror(error) : "");
+}
+
+static bool is_known(const struct plan *p, const struct route *route)
+{
+    return route->known == OPEN_ALWAYS || (route->known == OPEN_INODE && strcmp(p->coverage->name, "inode") == 0) ||
+           (route->known == OPEN_GUARD && !strstr(p->coverage->keys, "open+write"));
+}
+
+static void try_control(const struct round *r, struct tried *t, const struct arena *a)
+{
+    int seen = t->seen[TRIAL_CONTROL] = attempt(r, t->route, a);
+    if (seen == 0)
+        return;
+    t->result = RESULT_NOT_TRIED;
+    if (seen == CANNOT)
+        snprintf(t->why, sizeof t->why, "%s", r->shared->why);
+    else
+        say_wrong(t, RESULT_NOT_TRIED, "not possible here", -seen);
+}
+
+static void try_guarded(const struct round *r, struct tried *t, const struct arena arenas[TRIALS])
+{
+    int seen = t->seen[TRIAL_ALLOWED] = attempt(r, t->route, &arenas[TRIAL_ALLOWED]);
+    if (seen == CANNOT)
+        say_wrong(t, RESULT_WRONG, r->shared->why, 0);
+    else if (seen != 0)
+        say_wrong(t, RESULT_WRONG, "refused to a subject that may", -seen);
+    if (seen != 0)
+        return;
+    seen = t->seen[TRIAL_REFUSED] = attempt(r, t->route, &arenas[TRIAL_REFUSED]);
+    if (seen == CANNOT)
+        say_wrong(t, RESULT_WRONG, r->shared->why, 0);
+    else if (seen == 0)
+        t->result = is_known(r->plan, t->route) ? RESULT_KNOWN : RESULT_OPEN;
+    else if (seen != -EPERM)
+        say_wrong(t, RESULT_WRONG, "failed, but not because the daemon refused it", -seen);
+}
+
+static pid_t start(const struct round *r)
+{
+    char text[8192];
+    size_t n = 0;
+    for (int i = 0; i < FS_COUNT; i++) {
+        const struct fs *fs = &r->plan->fs[i];
+        if (fs->why[0])
+            continue;
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              "[watch %s]\ndefault = deny\n%s"
+                              "path = %s/allowed/*/*/g %s/refused/*/*/g %s/allowed/*/*/one/key %s/refused/*/*/one/key\n"
+                              "[rule %s/members]\naction = allow\ngid = %u\n"
+                              "[rule %s/reader]\naction = allow\nexe = %s\n",
+                              fs->name, r->plan->coverage->keys, fs->top, fs->top, fs->top, fs->top, fs->name,
+                              r->plan->allowed, fs->name, r->plan->reader);
+        if (n >= sizeof text)
+            return -1;
+    }
+    /* Nothing is measured here, and the machine may be busy. */
+    const struct gate_settings settings = {.mode = "enforce", .timeout = "2s", .watches = text};
+    return gate_start(r->plan, &settings);
+}
+
+static int run(struct round *r)
+{
+    if (!add_all(r))
+        return -1;
+    for (int i = 0; i < r->n; i++)
+        if (r->tried[i].result != RESULT_NOT_TRIED)
+            try_control(r, &r->tried[i], &r->arenas[i][TRIAL_CONTROL]);
+    pid_t keeper = start(r);
+    if (keeper < 0)
+        return -1;
+    for (int i = 0; i < r->n; i++)
+        if (r->tried[i].result != RESULT_NOT_TRIED)
+            try_guarded(r, &r->tried[i], r->arenas[i]);
+    gate_stop(keeper);
+    return r->n;
+}
+
+int round_run(const struct plan *p, struct tried **out)
+{
+    struct round r = {.plan = p};
+    r.shared = mmap(NULL, sizeof *r.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (r.shared == MAP_FAILED)
+        return -1;
+    int n = run(&r);
+    end_arenas(&r);
+    munmap(r.shared, sizeof *r.shared);
+    free(r.arenas);
+    *out = r.tried;
+    return n;
+}

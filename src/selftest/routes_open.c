@@ -1,0 +1,188 @@
+/* Ways to call open. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "selftest/selftest.h"
+
+static int open_read(const struct arena *a)
+{
+    return try_open(a, at(a, "g/secret"), O_RDONLY);
+}
+
+static int open_write(const struct arena *a)
+{
+    return try_open(a, at(a, "g/secret"), O_WRONLY);
+}
+
+static int open_rdwr(const struct arena *a)
+{
+    return try_open(a, at(a, "g/secret"), O_RDWR);
+}
+
+static int open_append(const struct arena *a)
+{
+    return try_open(a, at(a, "g/secret"), O_WRONLY | O_APPEND);
+}
+
+/* Refused is not enough: the content must be there too. */
+static int truncates(const struct arena *a, int flags)
+{
+    struct stat st;
+    int fd = open(at(a, "g/secret"), flags | O_TRUNC | O_CLOEXEC), why = errno;
+    own_close(&fd);
+    if (stat(at(a, "g/secret"), &st) < 0)
+        return cannot(a, "stat");
+    return fd >= 0 || st.st_size == 0 ? 0 : -why;
+}
+
+static int open_trunc(const struct arena *a)
+{
+    return truncates(a, O_WRONLY);
+}
+
+static int open_rdtrunc(const struct arena *a)
+{
+    return truncates(a, O_RDONLY);
+}
+
+static int create(const struct arena *a)
+{
+    return try_open(a, at(a, "g/new"), O_WRONLY | O_CREAT | O_EXCL);
+}
+
+static int create_deep(const struct arena *a)
+{
+    return try_open(a, at(a, "g/sub/new"), O_WRONLY | O_CREAT);
+}
+
+static int tmpfile_inside(const struct arena *a)
+{
+    return try_open(a, at(a, "g"), O_WRONLY | O_TMPFILE);
+}
+
+static int list(const struct arena *a)
+{
+    return try_open(a, at(a, "g"), O_RDONLY | O_DIRECTORY);
+}
+
+static int list_deep(const struct arena *a)
+{
+    return try_open(a, at(a, "g/sub"), O_RDONLY | O_DIRECTORY);
+}
+
+static int deep(const struct arena *a)
+{
+    return try_open(a, at(a, "g/sub/deep"), O_RDONLY);
+}
+
+static int single(const struct arena *a)
+{
+    return try_open(a, at(a, "one/key"), O_RDONLY);
+}
+
+static int by_openat2(const struct arena *a)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
+    return got(a, (int)syscall(SYS_openat2, AT_FDCWD, at(a, "g/secret"), &how, sizeof how));
+}
+
+static int openat2_write(const struct arena *a)
+{
+    struct open_how how = {.flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+    return got(a, (int)syscall(SYS_openat2, AT_FDCWD, at(a, "g/secret"), &how, sizeof how));
+}
+
+static int cwd(const struct arena *a)
+{
+    return chdir(at(a, "g")) < 0 ? cannot(a, "chdir") : try_open(a, "secret", O_RDONLY);
+}
+
+static int cwd_of_proc(const struct arena *a)
+{
+    return chdir(at(a, "g")) < 0 ? cannot(a, "chdir") : try_open(a, "/proc/self/cwd/secret", O_RDONLY);
+}
+
+static bool hold_directory(struct arena *a)
+{
+    a->fd = open(at(a, "g"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return a->fd >= 0;
+}
+
+static int dirfd_before(const struct arena *a)
+{
+    return got(a, openat(a->fd, "secret", O_RDONLY | O_CLOEXEC));
+}
+
+static bool hold_path(struct arena *a)
+{
+    a->fd = open(at(a, "g/secret"), O_PATH | O_CLOEXEC);
+    return a->fd >= 0;
+}
+
+static int reopen_fd(const struct arena *a, int fd)
+{
+    char name[40];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    return try_open(a, name, O_RDONLY);
+}
+
+static int o_path_before(const struct arena *a)
+{
+    return reopen_fd(a, a->fd);
+}
+
+static int o_path_after(const struct arena *a)
+{
+    CLEAN_FD int fd = open(at(a, "g/secret"), O_PATH | O_CLOEXEC);
+    return fd < 0 ? cannot(a, "O_PATH") : reopen_fd(a, fd);
+}
+
+static int by_handle(const struct arena *a)
+{
+    union {
+        struct file_handle handle;
+        char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    } h = {.handle.handle_bytes = MAX_HANDLE_SZ};
+    int mount_id;
+    CLEAN_FD int mount = open(a->fs->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (mount < 0 || name_to_handle_at(AT_FDCWD, at(a, "g/secret"), &h.handle, &mount_id, 0) < 0)
+        return cannot(a, "name_to_handle_at");
+    return got(a, open_by_handle_at(mount, &h.handle, O_RDONLY | O_CLOEXEC));
+}
+
+static const struct route list_of[] = {
+    {"open-read", "open(2) for reading", BY_BOTH, .attempt = open_read},
+    {"open-write", "open(2) for writing", BY_BOTH, .attempt = open_write},
+    {"open-rdwr", "open(2) for both", BY_BOTH, .attempt = open_rdwr},
+    {"open-append", "open(2) for appending", BY_BOTH, .attempt = open_append},
+    {"open-truncate", "open(2) with O_WRONLY and O_TRUNC", BY_BOTH, .attempt = open_trunc},
+    {"open-read-truncate", "open(2) with O_RDONLY and O_TRUNC", BY_BOTH, .attempt = open_rdtrunc},
+    {"create", "a new file", BY_BOTH, .attempt = create},
+    {"create-below", "a new file in a directory below", BY_BOTH, .attempt = create_deep},
+    {"tmpfile", "O_TMPFILE in the directory", BY_BOTH, .attempt = tmpfile_inside},
+    {"list", "the directory opened, to list it", BY_BOTH, .attempt = list},
+    {"list-below", "a directory below, opened", BY_BOTH, .attempt = list_deep},
+    {"open-below", "a file in a directory below", BY_BOTH, .attempt = deep},
+    {"open-single", "a file that is a watch by itself", BY_BOTH, .attempt = single},
+    {"openat2-read", "openat2(2) for reading", BY_BOTH, .attempt = by_openat2},
+    {"openat2-write", "openat2(2) for writing", BY_BOTH, .attempt = openat2_write},
+    {"working-directory", "from within the directory", BY_BOTH, .attempt = cwd},
+    {"proc-cwd", "through /proc/self/cwd", BY_BOTH, .attempt = cwd_of_proc},
+    {"directory-before", "below a descriptor of the directory from before", BY_BOTH, .prepare = hold_directory,
+     .attempt = dirfd_before},
+    {"o-path-before", "an O_PATH descriptor from before, opened again", BY_BOTH, .prepare = hold_path,
+     .attempt = o_path_before},
+    {"o-path-after", "an O_PATH descriptor, opened again", BY_BOTH, .attempt = o_path_after},
+    {"handle", "open_by_handle_at(2)", BY_ROOT, .attempt = by_handle},
+};
+
+struct routes routes_open(void)
+{
+    return (struct routes){list_of, sizeof list_of / sizeof *list_of};
+}

@@ -1,0 +1,159 @@
+/* fileward selftest: each way to a file that is known, tried on this kernel, on file systems of our own, under a real
+ * daemon. Here stands what its parts share; routes_*.c are the ways. */
+#ifndef FILEWARD_SELFTEST_SELFTEST_H
+#define FILEWARD_SELFTEST_SELFTEST_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum fs_kind { FS_TMPFS, FS_EXT4, FS_XFS, FS_BTRFS, FS_COUNT };
+
+/* A file system of our own, mounted at `top`. */
+struct fs {
+    const char *name;
+    char top[64], loop[32]; /* loop: its device; "" where there is none */
+    char why[160];          /* why it is not tried; "" if it is */
+};
+
+/* Where a route is tried: control (nothing is guarded there), allowed (guarded, and the subject may), refused. Each has
+ * a directory of its own, owned by whoever tries:
+ *   g/secret g/other g/sub/deep g/run     guarded
+ *   out/                                  not guarded, on the same file system
+ *   one/key                               guarded as a watch on this single file */
+enum trial { TRIAL_CONTROL, TRIAL_ALLOWED, TRIAL_REFUSED, TRIALS };
+
+struct arena {
+    const struct fs *fs;
+    const char *top;    /* of everything */
+    const char *reader; /* the program that the policy allows */
+    char dir[128];
+    uid_t uid;
+    enum trial trial;
+    int fd;            /* for prepare(): what the attempt finds again */
+    pid_t helper;      /* for prepare(): ended with the arena */
+    char *why;         /* where cannot() writes */
+    void *shared;      /* 4 KiB that children share with their parents */
+};
+
+/* What an attempt returns: 0 got through, -errno as the kernel said, or: */
+enum { CANNOT = INT_MIN }; /* a step before the attempt itself failed: cannot() */
+
+enum who { BY_ROOT = 1, BY_USER = 2, BY_BOTH = 3 };
+
+/* When it is known that a route is open. */
+enum known {
+    CLOSED,      /* never */
+    OPEN_INODE,  /* with coverage = inode */
+    OPEN_GUARD,  /* unless guard = open+write is in force */
+    OPEN_ALWAYS, /* nothing that fileward has closes it */
+};
+
+struct route {
+    const char *name, *what;
+    enum who who;
+    unsigned only; /* bits of enum fs_kind; 0: all */
+    enum known known;
+    const char *limit, *closes; /* why it is open, and what closes it */
+    /* Before anything is guarded, as root, in the process that forks the attempts. false: cannot() said why. */
+    bool (*prepare)(struct arena *a);
+    /* In a child of its own, as the user: killed with all its children when it takes too long. */
+    int (*attempt)(const struct arena *a);
+};
+
+/* The ways, by theme. */
+struct routes {
+    const struct route *list;
+    size_t n;
+};
+struct routes routes_open(void);
+struct routes routes_names(void);
+struct routes routes_mounts(void);
+struct routes routes_exec(void);
+struct routes routes_identity(void);
+struct routes routes_fds(void);
+
+/* --- for routes (route.c) ----------------------------------------------------------------------------------------- */
+
+/* A name below the arena's directory; good for the next seven calls. */
+const char *at(const struct arena *a, const char *name);
+
+/* Notes that `step` failed, with errno. Returns CANNOT. */
+int cannot(const struct arena *a, const char *step);
+
+/* What a descriptor from open(2) means: 0 if the content can be read through it, or it is no file or for writing alone.
+ * Closes it. */
+int got(const struct arena *a, int fd);
+int try_open(const struct arena *a, const char *path, int flags);
+
+/* Forks and runs `run` in the child; returns what it returned. */
+int in_child(const struct arena *a, int (*run)(const struct arena *a));
+
+/* Runs a program; 0 if it said that it opened the file, -errno as it said, CANNOT if it did not run. */
+int run_program(const struct arena *a, const char *program, char *const argv[]);
+
+/* argv of the program that opens `path` and ends with 0, or the number of the error. */
+#define OPENS(path) ((char *[]){"fileward", "selftest", "--open", (char *)(path), NULL})
+
+bool write_file(const char *path, const char *text, mode_t mode);
+bool copy_file(const char *from, const char *to, mode_t mode);
+
+/* A user (and mount) namespace of our own, with our own id mapped to root. */
+bool own_namespaces(void);
+
+/* A child that runs `run` (NULL: nothing) and then waits until it is killed. Returns when `run` has ended. */
+pid_t keep_process(struct arena *a, bool (*run)(struct arena *a));
+
+#define SECRET "a secret that nobody may read\n"
+
+/* --- the parts ---------------------------------------------------------------------------------------------------- */
+
+enum result { RESULT_CLOSED, RESULT_KNOWN, RESULT_OPEN, RESULT_WRONG, RESULT_NOT_TRIED };
+
+struct tried {
+    const struct route *route;
+    const struct fs *fs;
+    enum who who;
+    enum result result;
+    int seen[TRIALS]; /* as attempts return */
+    char why[160];
+};
+
+/* place.c: mounts below `top` those file systems whose bit is in `wanted`; of the others, and of those that cannot be
+ * made here, fs[].why says so. Nothing outside of our own mount namespace changes. */
+void place_make(const char *top, struct fs fs[FS_COUNT], unsigned wanted);
+extern const char *const fs_names[FS_COUNT];
+
+/* The policy's own words for a watch. */
+struct coverage {
+    const char *name; /* "inode" */
+    const char *keys; /* lines of the watch, beside path and default */
+};
+
+struct plan {
+    const char *top, *reader;
+    const char *self; /* the program that is tested: this one */
+    uid_t uid;        /* the unprivileged user */
+    uid_t service;    /* the daemon's own user */
+    gid_t allowed;    /* a group: who holds it may */
+    struct fs fs[FS_COUNT];
+    const struct coverage *coverage;
+    const char *only; /* routes with this in their name; NULL: all */
+    bool quiet;       /* no word of how far it is */
+};
+
+/* round.c: all routes once. Makes all arenas, runs the controls, starts the daemon, runs the rest. Returns how many are
+ * in *out (the caller frees it), -1 after saying why not. */
+int round_run(const struct plan *p, struct tried **out);
+
+/* gate.c: the daemon. -1 after showing what it said. */
+struct gate_settings {
+    const char *mode, *timeout;
+    const char *watches; /* the text of the watches and rules */
+};
+pid_t gate_start(const struct plan *p, const struct gate_settings *s);
+void gate_stop(pid_t keeper);
+
+#endif
