@@ -168,11 +168,7 @@ static void end_arenas(struct round *r)
 static bool become(const struct arena *a, gid_t allowed)
 {
     bool member = a->trial == TRIAL_ALLOWED;
-    if (setgroups(member ? 1 : 0, &allowed) < 0)
-        return false;
-    if (a->uid && (setresgid(a->uid, a->uid, a->uid) < 0 || setresuid(a->uid, a->uid, a->uid) < 0))
-        return false;
-    return prctl(PR_SET_DUMPABLE, 1) == 0; /* else its own /proc is root's */
+    return setgroups(member ? 1 : 0, &allowed) == 0 && become_owner(a);
 }
 
 /* Waits for the end of `pid`; false if it did not come in time. */

@@ -128,6 +128,12 @@ bool own_namespaces(void)
            mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
+bool become_owner(const struct arena *a)
+{
+    return (!a->uid || (setresgid(a->uid, a->uid, a->uid) == 0 && setresuid(a->uid, a->uid, a->uid) == 0)) &&
+           prctl(PR_SET_DUMPABLE, 1) == 0;
+}
+
 pid_t keep_process(struct arena *a, bool (*run)(struct arena *a))
 {
     int ends[2];

@@ -2,13 +2,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/own.h"
 #include "selftest/selftest.h"
+#include "selftest/uring.h"
 
 static int open_read(const struct arena *a)
 {
@@ -156,6 +162,121 @@ static int by_handle(const struct arena *a)
     return got(a, open_by_handle_at(mount, &h.handle, O_RDONLY | O_CLOEXEC));
 }
 
+static int uring(const struct arena *a, int flags, enum uring how)
+{
+    bool made;
+    int fd = uring_open(at(a, "g/secret"), flags, how, &made);
+    errno = fd < 0 ? -fd : 0;
+    if (!made)
+        return cannot(a, "no io_uring");
+    return fd < 0 ? fd : got(a, fd);
+}
+
+static int uring_inline(const struct arena *a)
+{
+    return uring(a, O_RDONLY, URING_INLINE);
+}
+
+static int uring_write(const struct arena *a)
+{
+    return uring(a, O_WRONLY, URING_INLINE);
+}
+
+static int uring_async(const struct arena *a)
+{
+    return uring(a, O_RDONLY, URING_ASYNC);
+}
+
+static int uring_linked(const struct arena *a)
+{
+    return uring(a, O_RDONLY, URING_LINKED);
+}
+
+static int uring_sqpoll(const struct arena *a)
+{
+    return uring(a, O_RDONLY, URING_SQPOLL);
+}
+
+static int uring_openat2(const struct arena *a)
+{
+    return uring(a, O_RDONLY, URING_OPENAT2);
+}
+
+/* A process of the same user that has the file open, and mapped, and the directory as its own. */
+static bool holds(struct arena *a)
+{
+    int fd = open(at(a, "g/secret"), O_RDONLY);
+    return fd >= 0 && mmap((void *)0x10000000, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED &&
+           (fd == 9 || dup2(fd, 9) == 9) && chdir(at(a, "g")) == 0 &&
+           become_owner(a);
+}
+
+static bool hold_in_process(struct arena *a)
+{
+    a->helper = keep_process(a, holds);
+    return a->helper > 0;
+}
+
+static int of_holder(const struct arena *a, const char *what)
+{
+    char name[80];
+    snprintf(name, sizeof name, "/proc/%d/%s", a->helper, what);
+    return try_open(a, name, O_RDONLY);
+}
+
+static int fd_of_holder(const struct arena *a)
+{
+    return of_holder(a, "fd/9");
+}
+
+static int cwd_of_holder(const struct arena *a)
+{
+    return of_holder(a, "cwd/secret");
+}
+
+static int mapping_of_holder(const struct arena *a)
+{
+    return of_holder(a, "map_files/10000000-10001000");
+}
+
+/* The kernel writes the file, in the name of the process that dies. */
+static int core_dump(const struct arena *a)
+{
+    struct rlimit limit;
+    char pattern[128] = "";
+    CLEAN_FD int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, pattern, sizeof pattern - 1) <= 0 || getrlimit(RLIMIT_CORE, &limit) < 0)
+        return cannot(a, "core_pattern");
+    errno = ENOTSUP;
+    if (pattern[0] == '|' || strchr(pattern, '/'))
+        return cannot(a, "core dumps go elsewhere");
+    limit.rlim_cur = limit.rlim_max;
+    if (limit.rlim_max < 1 << 20 || setrlimit(RLIMIT_CORE, &limit) < 0)
+        return cannot(a, "the limit of core dumps");
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chdir(at(a, "g/sub")) == 0)
+            kill(getpid(), SIGABRT);
+        _exit(1);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        return cannot(a, "fork");
+    errno = ECHILD;
+    if (!WIFSIGNALED(status))
+        return cannot(a, "it did not die");
+    return WCOREDUMP(status) ? 0 : -EPERM;
+}
+
+/* Process accounting: the kernel opens the file by its name. */
+static int accounting(const struct arena *a)
+{
+    int rc = (int)syscall(SYS_acct, at(a, "g/secret")), why = errno;
+    if (rc == 0)
+        syscall(SYS_acct, NULL);
+    return rc == 0 ? 0 : -why;
+}
+
 static const struct route list_of[] = {
     {"open-read", "open(2) for reading", BY_BOTH, .attempt = open_read},
     {"open-write", "open(2) for writing", BY_BOTH, .attempt = open_write},
@@ -179,6 +300,20 @@ static const struct route list_of[] = {
     {"o-path-before", "an O_PATH descriptor from before, opened again", BY_BOTH, .prepare = hold_path,
      .attempt = o_path_before},
     {"o-path-after", "an O_PATH descriptor, opened again", BY_BOTH, .attempt = o_path_after},
+    {"proc-fd", "/proc/PID/fd of a process that has it open", BY_BOTH, .prepare = hold_in_process,
+     .attempt = fd_of_holder},
+    {"proc-pid-cwd", "/proc/PID/cwd of a process in the directory", BY_BOTH, .prepare = hold_in_process,
+     .attempt = cwd_of_holder},
+    {"proc-map-files", "/proc/PID/map_files of a process that has it mapped", BY_ROOT, .prepare = hold_in_process,
+     .attempt = mapping_of_holder},
+    {"uring-read", "io_uring, for reading", BY_BOTH, .attempt = uring_inline},
+    {"uring-write", "io_uring, for writing", BY_BOTH, .attempt = uring_write},
+    {"uring-openat2", "io_uring, openat2", BY_BOTH, .attempt = uring_openat2},
+    {"uring-async", "io_uring, by a worker thread", BY_BOTH, .attempt = uring_async},
+    {"uring-linked", "io_uring, linked behind another request", BY_BOTH, .attempt = uring_linked},
+    {"uring-sqpoll", "io_uring, by the kernel's polling thread", BY_BOTH, .attempt = uring_sqpoll},
+    {"core-dump", "a core dump into the directory", BY_BOTH, .attempt = core_dump},
+    {"accounting", "acct(2): the kernel opens it by name", BY_ROOT, .attempt = accounting},
     {"handle", "open_by_handle_at(2)", BY_ROOT, .attempt = by_handle},
 };
 

@@ -100,6 +100,9 @@ int run_program(const struct arena *a, const char *program, char *const argv[]);
 bool write_file(const char *path, const char *text, mode_t mode);
 bool copy_file(const char *from, const char *to, mode_t mode);
 
+/* Becomes the user who owns the arena, one whose own /proc is his. */
+bool become_owner(const struct arena *a);
+
 /* A user (and mount) namespace of our own, with our own id mapped to root. */
 bool own_namespaces(void);
 
