@@ -82,6 +82,7 @@ static bool add_route(struct round *r, const struct route *route, const struct f
                             .top = r->plan->top,
                             .reader = r->plan->reader,
                             .uid = who == BY_USER ? r->plan->uid : 0,
+                            .allowed = r->plan->allowed,
                             .trial = (enum trial)i,
                             .fd = -1,
                             .why = r->shared->why,
@@ -165,10 +166,9 @@ static void end_arenas(struct round *r)
 /* --- attempts ----------------------------------------------------------------------------------------------------- */
 
 /* Becomes the subject. */
-static bool become(const struct arena *a, gid_t allowed)
+static bool become(const struct arena *a, bool member)
 {
-    bool member = a->trial == TRIAL_ALLOWED;
-    return setgroups(member ? 1 : 0, &allowed) == 0 && become_owner(a);
+    return setgroups(member ? 1 : 0, &a->allowed) == 0 && become_owner(a);
 }
 
 /* Waits for the end of `pid`; false if it did not come in time. */
@@ -185,6 +185,8 @@ static bool ended(pid_t pid)
 static int attempt(const struct round *r, const struct route *route, const struct arena *a)
 {
     struct shared *s = r->shared;
+    bool may = a->trial == TRIAL_ALLOWED;
+    int (*what)(const struct arena *) = may && route->genuine ? route->genuine : route->attempt;
     s->outcome = CANNOT;
     strcpy(s->why, "it died");
     fflush(stdout);
@@ -192,7 +194,7 @@ static int attempt(const struct round *r, const struct route *route, const struc
     if (pid == 0) {
         setsid();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        s->outcome = become(a, r->plan->allowed) ? route->attempt(a) : cannot(a, "the subject's user and groups");
+        s->outcome = become(a, may && !route->genuine) ? what(a) : cannot(a, "the subject's user and groups");
         _exit(0);
     }
     if (pid < 0)
@@ -216,10 +218,20 @@ static void say_wrong(struct tried *t, enum result result, const char *words, in
     snprintf(t->why, sizeof t->why, "%s%s%s", words, error ? ": " : "", error ? strerror(error) : "");
 }
 
-static bool is_known(const struct plan *p, const struct route *route)
+static bool is_known(const struct plan *p, const struct tried *t)
 {
-    return route->known == OPEN_ALWAYS || (route->known == OPEN_INODE && strcmp(p->coverage->name, "inode") == 0) ||
-           (route->known == OPEN_GUARD && !strstr(p->coverage->keys, "open+write"));
+    switch (t->route->known) {
+    case OPEN_ALWAYS:
+        return true;
+    case OPEN_INODE:
+        return strstr(p->coverage->keys, "filesystem") == NULL;
+    case OPEN_READ:
+        return strstr(p->coverage->keys, "open+read") == NULL;
+    case OPEN_GUARD:
+        return strstr(p->coverage->keys, "open+write") == NULL || t->fs == &p->fs[FS_TMPFS];
+    default:
+        return false;
+    }
 }
 
 static void try_control(const struct round *r, struct tried *t, const struct arena *a)
@@ -247,7 +259,7 @@ static void try_guarded(const struct round *r, struct tried *t, const struct are
     if (seen == CANNOT)
         say_wrong(t, RESULT_WRONG, r->shared->why, 0);
     else if (seen == 0)
-        t->result = is_known(r->plan, t->route) ? RESULT_KNOWN : RESULT_OPEN;
+        t->result = is_known(r->plan, t) ? RESULT_KNOWN : RESULT_OPEN;
     else if (seen != -EPERM)
         say_wrong(t, RESULT_WRONG, "failed, but not because the daemon refused it", -seen);
 }

@@ -54,20 +54,6 @@ int try_open(const struct arena *a, const char *path, int flags)
     return got(a, open(path, flags | O_CLOEXEC, 0600));
 }
 
-int in_child(const struct arena *a, int (*run)(const struct arena *a))
-{
-    int *said = a->shared, status;
-    *said = CANNOT;
-    pid_t pid = fork();
-    if (pid == 0) {
-        *said = run(a);
-        _exit(0);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) < 0)
-        return cannot(a, "fork");
-    return *said;
-}
-
 int run_program(const struct arena *a, const char *program, char *const argv[])
 {
     int status;
@@ -83,6 +69,35 @@ int run_program(const struct arena *a, const char *program, char *const argv[])
         return cannot(a, "fork");
     errno = ECHILD;
     return WIFEXITED(status) ? -WEXITSTATUS(status) : cannot(a, "the program did not end by itself");
+}
+
+int run_and_read(const struct arena *a, const char *program, char *const argv[])
+{
+    char text[4096];
+    int ends[2], status;
+    if (pipe(ends) < 0)
+        return cannot(a, "pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        setenv("LC_ALL", "C", 1);
+        execv(program, argv);
+        _exit(126);
+    }
+    close(ends[1]);
+    size_t n = 0;
+    for (ssize_t got_now; n < sizeof text - 1 && (got_now = read(ends[0], text + n, sizeof text - 1 - n)) > 0;)
+        n += (size_t)got_now;
+    text[n] = '\0';
+    close(ends[0]);
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        return cannot(a, "fork");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    errno = ECHILD;
+    return strstr(text, "Operation not permitted") ? -EPERM : cannot(a, "the program failed otherwise");
 }
 
 bool write_file(const char *path, const char *text, mode_t mode)

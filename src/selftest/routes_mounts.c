@@ -218,7 +218,7 @@ static int overlay_upper(const struct arena *a)
 
 static bool overlay_made(struct arena *a)
 {
-    return overlay(a, "g", "out/u");
+    return overlay(a, "g", "out/u") && chmod(at(a, "out/u"), 0755) == 0 && chmod(at(a, "out/m"), 0755) == 0;
 }
 
 static int overlay_before(const struct arena *a)

@@ -207,14 +207,6 @@ static int reflink(const struct arena *a)
     return ioctl(to, FICLONE, from) < 0 ? cannot(a, "FICLONE") : 0;
 }
 
-/* A descriptor that cannot read is not enough for a copy. */
-static int reflink_o_path(const struct arena *a)
-{
-    CLEAN_FD int to = open(at(a, "out/copy"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    CLEAN_FD int from = open(at(a, "g/secret"), O_PATH | O_CLOEXEC);
-    return to < 0 || from < 0 || ioctl(to, FICLONE, from) < 0 ? -errno : 0;
-}
-
 static int copy_range(const struct arena *a)
 {
     CLEAN_FD int to = open(at(a, "out/copy"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -303,7 +295,6 @@ static const struct route list_of[] = {
      .attempt = stripped_by_rename},
     {"copy-file-range", "copy_file_range(2)", BY_BOTH, .attempt = copy_range},
     {"reflink", "FICLONE", BY_BOTH, .only = WITH_REFLINK, .attempt = reflink},
-    {"reflink-o-path", "FICLONE of an O_PATH descriptor", BY_BOTH, .only = WITH_REFLINK, .attempt = reflink_o_path},
     {"snapshot", "a btrfs snapshot, of a subvolume opened before", BY_BOTH, .only = ON_BTRFS, .known = OPEN_INODE,
      .limit = "a snapshot has inodes of its own", .closes = BY_FS, .prepare = hold_subvolume, .attempt = snapshot},
     {"snapshot-after", "a btrfs snapshot, of a guarded subvolume", BY_BOTH, .only = ON_BTRFS,

@@ -31,6 +31,7 @@ struct arena {
     const char *reader; /* the program that the policy allows */
     char dir[128];
     uid_t uid;
+    gid_t allowed; /* the group that may */
     enum trial trial;
     int fd;            /* for prepare(): what the attempt finds again */
     pid_t helper;      /* for prepare(): ended with the arena */
@@ -47,7 +48,8 @@ enum who { BY_ROOT = 1, BY_USER = 2, BY_BOTH = 3 };
 enum known {
     CLOSED,      /* never */
     OPEN_INODE,  /* with coverage = inode */
-    OPEN_GUARD,  /* unless guard = open+write is in force */
+    OPEN_READ,   /* without guard = open+read */
+    OPEN_GUARD,  /* without guard = open+write */
     OPEN_ALWAYS, /* nothing that fileward has closes it */
 };
 
@@ -59,6 +61,8 @@ struct route {
     const char *limit, *closes; /* why it is open, and what closes it */
     /* Before anything is guarded, as root, in the process that forks the attempts. false: cannot() said why. */
     bool (*prepare)(struct arena *a);
+    /* What the subject that may does, where that is not a member of the group; as attempt(). */
+    int (*genuine)(const struct arena *a);
     /* In a child of its own, as the user: killed with all its children when it takes too long. */
     int (*attempt)(const struct arena *a);
 };
@@ -88,11 +92,11 @@ int cannot(const struct arena *a, const char *step);
 int got(const struct arena *a, int fd);
 int try_open(const struct arena *a, const char *path, int flags);
 
-/* Forks and runs `run` in the child; returns what it returned. */
-int in_child(const struct arena *a, int (*run)(const struct arena *a));
-
 /* Runs a program; 0 if it said that it opened the file, -errno as it said, CANNOT if it did not run. */
 int run_program(const struct arena *a, const char *program, char *const argv[]);
+
+/* The same for a program that tells its error in words. */
+int run_and_read(const struct arena *a, const char *program, char *const argv[]);
 
 /* argv of the program that opens `path` and ends with 0, or the number of the error. */
 #define OPENS(path) ((char *[]){"fileward", "selftest", "--open", (char *)(path), NULL})
