@@ -28,10 +28,11 @@ struct shared {
 
 struct round {
     const struct plan *plan;
+    struct report *report;
     struct shared *shared;
-    struct tried *tried;
+    struct tried *tried; /* of this round */
     struct arena (*arenas)[TRIALS];
-    int n, max;
+    int n;
 };
 
 /* --- arenas ------------------------------------------------------------------------------------------------------- */
@@ -58,13 +59,16 @@ static bool make_arena(const struct arena *a)
            chown(at(a, "g/run"), u, u) == 0;
 }
 
-static bool make_parents(const struct fs *fs)
+static bool make_parents(const struct round *r, const struct fs *fs)
 {
     char path[160];
+    snprintf(path, sizeof path, "%s/%s", fs->top, r->plan->coverage->name);
+    if (!make_directory(path, 0))
+        return false;
     for (int t = 0; t < TRIALS; t++)
         for (int user = -1; user < 2; user++) {
             const char *who = user < 0 ? "" : user ? "/user" : "/root";
-            snprintf(path, sizeof path, "%s/%s%s", fs->top, trial_names[t], who);
+            snprintf(path, sizeof path, "%s/%s/%s%s", fs->top, r->plan->coverage->name, trial_names[t], who);
             if (!make_directory(path, 0))
                 return false;
         }
@@ -75,7 +79,7 @@ static bool add_route(struct round *r, const struct route *route, const struct f
 {
     struct tried *t = &r->tried[r->n];
     struct arena *arenas = r->arenas[r->n++];
-    *t = (struct tried){.route = route, .fs = fs, .who = who, .seen = {CANNOT, CANNOT, CANNOT}};
+    *t = (struct tried){.route = route, .fs = fs, .coverage = r->plan->coverage, .who = who, .seen = {CANNOT, CANNOT, CANNOT}};
     for (int i = 0; i < TRIALS; i++) {
         struct arena *a = &arenas[i];
         *a = (struct arena){.fs = fs,
@@ -87,8 +91,8 @@ static bool add_route(struct round *r, const struct route *route, const struct f
                             .fd = -1,
                             .why = r->shared->why,
                             .shared = r->shared->of_routes};
-        snprintf(a->dir, sizeof a->dir, "%s/%s/%s/%s", fs->top, trial_names[i], who == BY_USER ? "user" : "root",
-                 route->name);
+        snprintf(a->dir, sizeof a->dir, "%s/%s/%s/%s/%s", fs->top, r->plan->coverage->name, trial_names[i],
+                 who == BY_USER ? "user" : "root", route->name);
         if (!make_arena(a)) {
             fprintf(stderr, "fileward: selftest: %s: %s\n", a->dir, strerror(errno));
             return false;
@@ -136,15 +140,19 @@ static bool add_routes(struct round *r, const struct fs *fs, int kind)
 static bool add_all(struct round *r)
 {
     const struct routes *all = all_routes();
+    size_t most = 0;
     for (int i = 0; i < 6; i++)
-        r->max += 2 * FS_COUNT * (int)all[i].n;
-    r->tried = calloc((size_t)r->max, sizeof *r->tried);
-    r->arenas = calloc((size_t)r->max, sizeof *r->arenas);
-    if (!r->tried || !r->arenas)
+        most += 2 * FS_COUNT * all[i].n;
+    struct tried *more = realloc(r->report->tried, ((size_t)r->report->n_tried + most) * sizeof *more);
+    if (more)
+        r->report->tried = more;
+    r->arenas = calloc(most, sizeof *r->arenas);
+    if (!more || !r->arenas)
         return false;
+    r->tried = more + r->report->n_tried;
     for (int i = 0; i < FS_COUNT; i++) {
         const struct fs *fs = &r->plan->fs[i];
-        if (!fs->why[0] && (!make_parents(fs) || !add_routes(r, fs, i)))
+        if (!fs->why[0] && (!make_parents(r, fs) || !add_routes(r, fs, i)))
             return false;
     }
     return true;
@@ -248,6 +256,7 @@ static void try_control(const struct round *r, struct tried *t, const struct are
 
 static void try_guarded(const struct round *r, struct tried *t, const struct arena arenas[TRIALS])
 {
+    t->expected_open = is_known(r->plan, t);
     int seen = t->seen[TRIAL_ALLOWED] = attempt(r, t->route, &arenas[TRIAL_ALLOWED]);
     if (seen == CANNOT)
         say_wrong(t, RESULT_WRONG, r->shared->why, 0);
@@ -259,26 +268,28 @@ static void try_guarded(const struct round *r, struct tried *t, const struct are
     if (seen == CANNOT)
         say_wrong(t, RESULT_WRONG, r->shared->why, 0);
     else if (seen == 0)
-        t->result = is_known(r->plan, t) ? RESULT_KNOWN : RESULT_OPEN;
+        t->result = t->expected_open ? RESULT_KNOWN : RESULT_OPEN;
     else if (seen != -EPERM)
         say_wrong(t, RESULT_WRONG, "failed, but not because the daemon refused it", -seen);
 }
 
 static pid_t start(const struct round *r)
 {
-    char text[8192];
+    char text[8192], top[96];
     size_t n = 0;
+    const struct coverage *c = r->plan->coverage;
     for (int i = 0; i < FS_COUNT; i++) {
         const struct fs *fs = &r->plan->fs[i];
         if (fs->why[0])
             continue;
+        snprintf(top, sizeof top, "%s/%s", fs->top, c->name);
         n += (size_t)snprintf(text + n, sizeof text - n,
                               "[watch %s]\ndefault = deny\n%s"
                               "path = %s/allowed/*/*/g %s/refused/*/*/g %s/allowed/*/*/one/key %s/refused/*/*/one/key\n"
                               "[rule %s/members]\naction = allow\ngid = %u\n"
                               "[rule %s/reader]\naction = allow\nexe = %s\n",
-                              fs->name, r->plan->coverage->keys, fs->top, fs->top, fs->top, fs->top, fs->name,
-                              r->plan->allowed, fs->name, r->plan->reader);
+                              fs->name, c->keys, top, top, top, top, fs->name, r->plan->allowed, fs->name,
+                              r->plan->reader);
         if (n >= sizeof text)
             return -1;
     }
@@ -287,33 +298,35 @@ static pid_t start(const struct round *r)
     return gate_start(r->plan, &settings);
 }
 
-static int run(struct round *r)
+static bool run(struct round *r)
 {
     if (!add_all(r))
-        return -1;
+        return false;
     for (int i = 0; i < r->n; i++)
         if (r->tried[i].result != RESULT_NOT_TRIED)
             try_control(r, &r->tried[i], &r->arenas[i][TRIAL_CONTROL]);
     pid_t keeper = start(r);
     if (keeper < 0)
-        return -1;
+        return false;
+    if (r->report->n_tried == 0)
+        features_of_daemon(r->plan, r->report);
     for (int i = 0; i < r->n; i++)
         if (r->tried[i].result != RESULT_NOT_TRIED)
             try_guarded(r, &r->tried[i], r->arenas[i]);
     gate_stop(keeper);
-    return r->n;
+    return true;
 }
 
-int round_run(const struct plan *p, struct tried **out)
+bool round_run(const struct plan *p, struct report *report)
 {
-    struct round r = {.plan = p};
+    struct round r = {.plan = p, .report = report};
     r.shared = mmap(NULL, sizeof *r.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r.shared == MAP_FAILED)
-        return -1;
-    int n = run(&r);
+        return false;
+    bool ran = run(&r);
+    report->n_tried += r.n;
     end_arenas(&r);
     munmap(r.shared, sizeof *r.shared);
     free(r.arenas);
-    *out = r.tried;
-    return n;
+    return ran;
 }

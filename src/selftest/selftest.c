@@ -17,7 +17,6 @@
 #include "base/own.h"
 #include "cli/cli.h"
 #include "selftest/selftest.h"
-#include "selftest/table.h"
 
 /* Numbers without names: the daemon's own user, the group that may, the user that may not. */
 enum { SERVICE = 65531, ALLOWED = 65532, NOBODYS = 65533 };
@@ -93,9 +92,20 @@ static void limit_cores(void)
         setrlimit(RLIMIT_CORE, &none);
 }
 
+static bool try_all(struct plan *plan, struct report *r)
+{
+    static const struct coverage coverages[] = {{"inode", ""}};
+    features_find(plan, r);
+    for (size_t i = 0; i < sizeof coverages / sizeof *coverages; i++) {
+        plan->coverage = &coverages[i];
+        if (!round_run(plan, r))
+            return false;
+    }
+    return plan->only || deaths_run(plan, r);
+}
+
 static int work(const struct options *o, const char *top)
 {
-    static const struct coverage inode = {"inode", ""};
     char self[PATH_MAX], reader[128];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n < 0 || !make_place(top))
@@ -111,14 +121,12 @@ static int work(const struct options *o, const char *top)
                         .uid = o->uid,
                         .service = SERVICE,
                         .allowed = ALLOWED,
-                        .coverage = &inode,
                         .only = o->only};
+    struct report report = {0};
     place_make(top, plan.fs, o->fs);
-    CLEAN_FREE struct tried *tried = NULL;
-    int count = round_run(&plan, &tried);
-    if (count < 0)
-        return EXIT_FAILED;
-    return table_print(&plan, tried, count, o->json) ? 0 : EXIT_FAILED;
+    bool ok = try_all(&plan, &report) && report_print(&plan, &report, o->json);
+    report_free(&report);
+    return ok ? 0 : EXIT_FAILED;
 }
 
 /* --- the command -------------------------------------------------------------------------------------------------- */

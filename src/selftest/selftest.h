@@ -117,23 +117,7 @@ pid_t keep_process(struct arena *a, bool (*run)(struct arena *a));
 
 /* --- the parts ---------------------------------------------------------------------------------------------------- */
 
-enum result { RESULT_CLOSED, RESULT_KNOWN, RESULT_OPEN, RESULT_WRONG, RESULT_NOT_TRIED };
-
-struct tried {
-    const struct route *route;
-    const struct fs *fs;
-    enum who who;
-    enum result result;
-    int seen[TRIALS]; /* as attempts return */
-    char why[160];
-};
-
-/* place.c: mounts below `top` those file systems whose bit is in `wanted`; of the others, and of those that cannot be
- * made here, fs[].why says so. Nothing outside of our own mount namespace changes. */
-void place_make(const char *top, struct fs fs[FS_COUNT], unsigned wanted);
-extern const char *const fs_names[FS_COUNT];
-
-/* The policy's own words for a watch. */
+/* What is tried with which words in the watches. */
 struct coverage {
     const char *name; /* "inode" */
     const char *keys; /* lines of the watch, beside path and default */
@@ -148,19 +132,70 @@ struct plan {
     struct fs fs[FS_COUNT];
     const struct coverage *coverage;
     const char *only; /* routes with this in their name; NULL: all */
-    bool quiet;       /* no word of how far it is */
 };
 
-/* round.c: all routes once. Makes all arenas, runs the controls, starts the daemon, runs the rest. Returns how many are
- * in *out (the caller frees it), -1 after saying why not. */
-int round_run(const struct plan *p, struct tried **out);
+enum result { RESULT_CLOSED, RESULT_KNOWN, RESULT_OPEN, RESULT_WRONG, RESULT_NOT_TRIED, RESULTS };
 
-/* gate.c: the daemon. -1 after showing what it said. */
+struct tried {
+    const struct route *route;
+    const struct fs *fs;
+    const struct coverage *coverage;
+    enum who who;
+    enum result result;
+    bool expected_open;
+    int seen[TRIALS]; /* as attempts return; CANNOT: not tried */
+    char why[160];
+};
+
+struct feature {
+    char name[64], found[64];
+    char weakens[240]; /* "" if nothing is weaker for it */
+};
+
+struct death {
+    const char *mode; /* enforce, audit */
+    const char *role, *what;
+    uint64_t opened;  /* by one who may not, where that is forbidden */
+    uint64_t refused; /* where nobody may be refused */
+    int longest_ms, bound_ms;
+    char why[160]; /* "": all is well */
+};
+
+enum { FEATURES_MAX = 16 };
+struct report {
+    struct tried *tried;
+    struct death *deaths;
+    int n_tried, n_deaths, n_features;
+    struct feature features[FEATURES_MAX];
+};
+
+/* place.c: mounts below `top` those file systems whose bit is in `wanted`; of the others, and of those that cannot be
+ * made here, fs[].why says so. Nothing outside of our own mount namespace changes. */
+void place_make(const char *top, struct fs fs[FS_COUNT], unsigned wanted);
+extern const char *const fs_names[FS_COUNT];
+
+/* features.c: what this kernel has and how it is set, as far as a promise hangs on it. Adds to the report. */
+void features_find(const struct plan *p, struct report *r);
+/* The same from the daemon that runs for the test: what it says is weaker. */
+void features_of_daemon(const struct plan *p, struct report *r);
+
+/* round.c: all routes once, with the words of plan.coverage. Makes all arenas, runs the controls, starts the daemon, runs
+ * the rest. Adds to the report. False after saying why not. */
+bool round_run(const struct plan *p, struct report *r);
+
+/* deaths.c: promises 2 to 4 in small: each process of the daemon dies or stops while files are opened. */
+bool deaths_run(const struct plan *p, struct report *r);
+
+/* gate.c: the daemon. NULL: with the policy of before. -1 after showing what it said. */
 struct gate_settings {
     const char *mode, *timeout;
     const char *watches; /* the text of the watches and rules */
 };
 pid_t gate_start(const struct plan *p, const struct gate_settings *s);
 void gate_stop(pid_t keeper);
+
+/* report.c: prints it. Returns whether all is well: nothing is open that this kernel can close. */
+bool report_print(const struct plan *p, const struct report *r, bool json);
+void report_free(struct report *r);
 
 #endif
