@@ -1,5 +1,4 @@
 /* Each process of the daemon is killed and stopped while three processes open files as fast as they can. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/own.h"
 #include "selftest/selftest.h"
 
@@ -106,32 +106,51 @@ static int64_t longest_of(const struct pulse *p)
 
 /* --- roles -------------------------------------------------------------------------------------------------------- */
 
-/* In our process namespace there is no other daemon. Not a zombie. */
-static pid_t find_role(const char *role)
+/* The judge that serves holds the gate's lock. */
+static pid_t serving_judge(const struct scene *s)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s/run/gate", s->plan->top);
+    CLEAN_FD int fd = open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    return fd < 0 ? 0 : lock_holder(fd, LOCK_JUDGE);
+}
+
+/* A living process of that name, other than `but`. In our process namespace there is no other daemon. */
+static pid_t find_process(const char *name, pid_t but)
 {
     CLEAN_DIR DIR *proc = opendir("/proc");
     char wanted[32];
-    snprintf(wanted, sizeof wanted, "(fileward-%s) ", role);
+    snprintf(wanted, sizeof wanted, "(fileward-%s) ", name);
     for (struct dirent *e; proc && (e = readdir(proc));) {
-        char name[300], text[128];
-        if (!isdigit((unsigned char)e->d_name[0]))
+        char path[300], text[128];
+        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+        if (pid <= 0 || pid == but)
             continue;
-        snprintf(name, sizeof name, "/proc/%s/stat", e->d_name);
-        CLEAN_FD int fd = open(name, O_RDONLY | O_CLOEXEC);
+        snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
         text[n > 0 ? n : 0] = '\0';
         const char *found = strstr(text, wanted);
-        if (found && found[strlen(wanted)] != 'Z')
-            return (pid_t)strtol(e->d_name, NULL, 10);
+        if (found && !strchr("ZX", found[strlen(wanted)]))
+            return pid;
     }
     return 0;
 }
 
+static pid_t find_role(const struct scene *s, const char *role)
+{
+    if (strcmp(role, "judge") == 0)
+        return serving_judge(s);
+    if (strcmp(role, "spare") == 0)
+        return find_process("judge", serving_judge(s));
+    return find_process(role, 0);
+}
+
 /* Waits until another process has the role. */
-static bool replaced(const char *role, pid_t old)
+static bool replaced(const struct scene *s, const char *role, pid_t old)
 {
     for (int64_t end = clock_now() + BACK_SECONDS * NS_PER_S; clock_now() < end; sleep_ms(10)) {
-        pid_t now = find_role(role);
+        pid_t now = find_role(s, role);
         if (now && now != old)
             return true;
     }
@@ -154,7 +173,9 @@ static const char *let_die(struct scene *s, int way)
 {
     const char *role = ways[way].role;
     bool is_keeper = strcmp(role, "keeper") == 0, is_judge = strcmp(role, "judge") == 0;
-    pid_t pid = is_keeper ? s->keeper : find_role(role);
+    pid_t pid = 0;
+    for (int tries = 0; tries < 500 && !pid; tries++, sleep_ms(pid ? 0 : 10))
+        pid = is_keeper ? s->keeper : find_role(s, role);
     if (!pid || kill(pid, ways[way].signal) < 0)
         return "there is no such process";
     if (ways[way].signal == SIGKILL && is_keeper) {
@@ -165,7 +186,7 @@ static const char *let_die(struct scene *s, int way)
         if (s->keeper < 0)
             return "no other keeper took over";
     } else if (ways[way].signal == SIGKILL || is_judge) {
-        if (!replaced(role, pid))
+        if (!replaced(s, role, pid))
             return "it was not replaced";
     } else {
         sleep_ms(AFTER_MS);
