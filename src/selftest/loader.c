@@ -53,20 +53,20 @@ bool loader_replaced(const char *from, const char *to, const char *loader)
 }
 
 /* The whole library, byte for byte, as the assembler lays it out: one segment, one initialiser. The loader calls that
- * with (argc, argv, envp), before main(). It walks envp to FILEWARD_OPEN=, opens what stands behind the sign, and ends.
+ * with (argc, argv, envp), before main(). It walks envp to FWOPENS=, opens what stands behind it, and ends.
  * Nothing is linked, so nothing of it needs to be relocated. */
 #if defined __x86_64__
 #define MACHINE "62"
 #define CODE                                                                                                           \
     "1: mov (%rdx), %rsi\n add $8, %rdx\n test %rsi, %rsi\n jz 9f\n"                                                   \
-    " movabs $0x44524157454c4946, %rax\n cmp %rax, (%rsi)\n jne 1b\n"                                                  \
-    " add $14, %rsi\n mov $-100, %edi\n xor %edx, %edx\n mov $257, %eax\n syscall\n"                                   \
+    " movabs $0x3d534e45504f5746, %rax\n cmp %rax, (%rsi)\n jne 1b\n"                                                  \
+    " add $8, %rsi\n mov $-100, %edi\n xor %edx, %edx\n mov $257, %eax\n syscall\n"                                   \
     " mov %eax, %edi\n neg %edi\n jns 2f\n xor %edi, %edi\n2: mov $231, %eax\n syscall\n9: ret\n"
 #elif defined __aarch64__
 #define MACHINE "183"
 #define CODE                                                                                                           \
-    "1: ldr x1, [x2], #8\n cbz x1, 9f\n ldr x3, =0x44524157454c4946\n ldr x4, [x1]\n cmp x3, x4\n b.ne 1b\n"           \
-    " add x1, x1, #14\n mov x0, #-100\n mov x2, #0\n mov x8, #56\n svc #0\n"                                           \
+    "1: ldr x1, [x2], #8\n cbz x1, 9f\n ldr x3, =0x3d534e45504f5746\n ldr x4, [x1]\n cmp x3, x4\n b.ne 1b\n"           \
+    " add x1, x1, #8\n mov x0, #-100\n mov x2, #0\n mov x8, #56\n svc #0\n"                                           \
     " neg x0, x0\n cmp x0, #0\n csel x0, x0, xzr, gt\n mov x8, #94\n svc #0\n9: ret\n .ltorg\n"
 #endif
 

@@ -11,7 +11,7 @@ const char *loader_path(void);
 /* Writes to `to` a copy of the program `from` that names `loader` (no longer than what it names now) as its own. */
 bool loader_replaced(const char *from, const char *to, const char *loader);
 
-/* A shared library whose initialisation opens the file that the environment names as FILEWARD_OPEN, and ends the
+/* A shared library whose initialisation opens the file that the environment names as FWOPENS, and ends the
  * process with 0 or the number of the error. NULL where it is not written for this processor. */
 const void *loader_library(size_t *size);
 

@@ -97,7 +97,7 @@ static int preloaded(const struct arena *a)
     CLEAN_FD int fd = open(at(a, "out/lib.so"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
     if (fd < 0 || write(fd, library, size) != (ssize_t)size)
         return cannot(a, "a library");
-    snprintf(variable, sizeof variable, "FILEWARD_OPEN=%s", at(a, "g/secret"));
+    snprintf(variable, sizeof variable, "FWOPENS=%s", at(a, "g/secret"));
     if (putenv(variable) != 0 || setenv("LD_PRELOAD", at(a, "out/lib.so"), 1) != 0)
         return cannot(a, "putenv");
     /* Without the library it ends otherwise. */
