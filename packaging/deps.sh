@@ -15,8 +15,10 @@ for set in "${@:-build}"; do
     test)
         debian="$debian libcmocka-dev clang libclang-rt-dev jq curl procps util-linux openssh-client openssh-server"
         debian="$debian prometheus git vim-tiny strace systemd-container logrotate"
+        debian="$debian e2fsprogs xfsprogs btrfs-progs"
         fedora="$fedora libcmocka-devel clang compiler-rt jq curl procps-ng util-linux openssh-clients openssh-server"
         fedora="$fedora golang-github-prometheus git vim-minimal strace systemd-container logrotate"
+        fedora="$fedora e2fsprogs xfsprogs btrfs-progs"
         ;;
     lint)
         debian="$debian clang-format cppcheck shellcheck"

@@ -44,9 +44,9 @@ static const struct {
     const char *role, *what;
     int signal;
 } ways[] = {
-    {"judge", "killed", SIGKILL},   {"judge", "stopped", SIGSTOP},  {"spare", "killed", SIGKILL},
-    {"spare", "stopped", SIGSTOP},  {"scout", "killed", SIGKILL},   {"scout", "stopped", SIGSTOP},
-    {"herald", "killed", SIGKILL},  {"herald", "stopped", SIGSTOP}, {"keeper", "stopped", SIGSTOP},
+    {"judge", "killed", SIGKILL},  {"judge", "stopped", SIGSTOP},  {"spare", "killed", SIGKILL},
+    {"spare", "stopped", SIGSTOP}, {"scout", "killed", SIGKILL},   {"scout", "stopped", SIGSTOP},
+    {"herald", "killed", SIGKILL}, {"herald", "stopped", SIGSTOP}, {"keeper", "stopped", SIGSTOP},
     {"keeper", "killed", SIGKILL},
 };
 enum { WAYS = sizeof ways / sizeof *ways };
@@ -205,12 +205,12 @@ static void judge_death(const struct scene *s, struct death *d, const char *trou
     d->bound_ms = TIMEOUT_MS + SLACK_MS + (int)(longest_of(&s->pulse[NEIGHBOUR]) / NS_PER_MS);
     d->opened = audit ? 0 : atomic_load(&forbidden->opened);
     d->refused = audit ? atomic_load(&forbidden->refused) + atomic_load(&allowed->refused) : 0;
-    const char *why = trouble ? trouble
-                      : d->opened ? "one who may not opened the file"
+    const char *why = trouble      ? trouble
+                      : d->opened  ? "one who may not opened the file"
                       : d->refused ? "audit mode refused"
                       : atomic_load(&forbidden->failed) + atomic_load(&allowed->failed) ? "an open failed otherwise"
-                      : d->longest_ms > d->bound_ms ? "an open took too long"
-                                                    : "";
+                      : d->longest_ms > d->bound_ms                                     ? "an open took too long"
+                                                                                        : "";
     snprintf(d->why, sizeof d->why, "%s", why);
 }
 

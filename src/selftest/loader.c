@@ -1,12 +1,12 @@
 #include "selftest/loader.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 
 #include "base/own.h"
 #include "selftest/selftest.h"
@@ -60,13 +60,13 @@ bool loader_replaced(const char *from, const char *to, const char *loader)
 #define CODE                                                                                                           \
     "1: mov (%rdx), %rsi\n add $8, %rdx\n test %rsi, %rsi\n jz 9f\n"                                                   \
     " movabs $0x3d534e45504f5746, %rax\n cmp %rax, (%rsi)\n jne 1b\n"                                                  \
-    " add $8, %rsi\n mov $-100, %edi\n xor %edx, %edx\n mov $257, %eax\n syscall\n"                                   \
+    " add $8, %rsi\n mov $-100, %edi\n xor %edx, %edx\n mov $257, %eax\n syscall\n"                                    \
     " mov %eax, %edi\n neg %edi\n jns 2f\n xor %edi, %edi\n2: mov $231, %eax\n syscall\n9: ret\n"
 #elif defined __aarch64__
 #define MACHINE "183"
 #define CODE                                                                                                           \
     "1: ldr x1, [x2], #8\n cbz x1, 9f\n ldr x3, =0x3d534e45504f5746\n ldr x4, [x1]\n cmp x3, x4\n b.ne 1b\n"           \
-    " add x1, x1, #8\n mov x0, #-100\n mov x2, #0\n mov x8, #56\n svc #0\n"                                           \
+    " add x1, x1, #8\n mov x0, #-100\n mov x2, #0\n mov x8, #56\n svc #0\n"                                            \
     " neg x0, x0\n cmp x0, #0\n csel x0, x0, xzr, gt\n mov x8, #94\n svc #0\n9: ret\n .ltorg\n"
 #endif
 

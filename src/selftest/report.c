@@ -69,7 +69,9 @@ static void print_line(const struct plan *p, const struct report *r, const struc
         snprintf(line[t->fs - p->fs], sizeof *line, "%s", cells[t->result]);
     }
     printf("%-22s %-4s %-8s", first->route->name, who_name(first),
-           some_open && some_closed ? "differs" : some_open ? "open" : "closed");
+           some_open && some_closed ? "differs"
+           : some_open              ? "open"
+                                    : "closed");
     for (int f = 0; f < FS_COUNT; f++)
         if (!p->fs[f].why[0])
             printf(" %-6s", line[f]);
@@ -204,8 +206,8 @@ static void print_json(const struct plan *p, const struct report *r)
         json_array_append_new(systems, json_pack("{s:s, s:b, s:o}", "name", p->fs[f].name, "tried", !p->fs[f].why[0],
                                                  "why", text_or_null(p->fs[f].why)));
     for (int i = 0; i < r->n_features; i++) {
-        json_t *o = json_pack("{s:s, s:o}", "name", r->features[i].name, "weakens",
-                              text_or_null(r->features[i].weakens));
+        json_t *o =
+            json_pack("{s:s, s:o}", "name", r->features[i].name, "weakens", text_or_null(r->features[i].weakens));
         json_put_name(o, "found", r->features[i].found);
         json_array_append_new(features, o);
     }
@@ -213,17 +215,17 @@ static void print_json(const struct plan *p, const struct report *r)
         json_array_append_new(routes, tried_json(&r->tried[i]));
     for (int i = 0; i < r->n_deaths; i++) {
         const struct death *d = &r->deaths[i];
-        json_array_append_new(deaths, json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:i, s:i, s:o}", "mode", d->mode, "role",
-                                                d->role, "what", d->what, "ok", !d->why[0], "opened",
+        json_array_append_new(deaths, json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:i, s:i, s:o}", "mode", d->mode,
+                                                "role", d->role, "what", d->what, "ok", !d->why[0], "opened",
                                                 (json_int_t)d->opened, "refused", (json_int_t)d->refused, "longest_ms",
                                                 d->longest_ms, "bound_ms", d->bound_ms, "why", text_or_null(d->why)));
     }
     json_t *counts = json_object();
     for (int i = 0; i < RESULTS; i++)
         json_object_set_new(counts, results[i], json_integer(count(r, (enum result)i)));
-    json_t *all = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "version", FILEWARD_VERSION, "kernel", u.release,
-                            "ok", is_well(r), "count", counts, "file_systems", systems, "features", features, "routes",
-                            routes, "deaths", deaths);
+    json_t *all = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "version", FILEWARD_VERSION, "kernel",
+                            u.release, "ok", is_well(r), "count", counts, "file_systems", systems, "features", features,
+                            "routes", routes, "deaths", deaths);
     json_print(all);
     json_decref(all);
 }

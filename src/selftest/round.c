@@ -79,7 +79,8 @@ static bool add_route(struct round *r, const struct route *route, const struct f
 {
     struct tried *t = &r->tried[r->n];
     struct arena *arenas = r->arenas[r->n++];
-    *t = (struct tried){.route = route, .fs = fs, .coverage = r->plan->coverage, .who = who, .seen = {CANNOT, CANNOT, CANNOT}};
+    *t = (struct tried){
+        .route = route, .fs = fs, .coverage = r->plan->coverage, .who = who, .seen = {CANNOT, CANNOT, CANNOT}};
     for (int i = 0; i < TRIALS; i++) {
         struct arena *a = &arenas[i];
         *a = (struct arena){.fs = fs,
@@ -127,8 +128,7 @@ static bool add_routes(struct round *r, const struct fs *fs, int kind)
     for (int i = 0; i < 6; i++)
         for (size_t k = 0; k < all[i].n; k++) {
             const struct route *route = &all[i].list[k];
-            if ((route->only && !(route->only & 1u << kind)) ||
-                (r->plan->only && !strstr(route->name, r->plan->only)))
+            if ((route->only && !(route->only & 1u << kind)) || (r->plan->only && !strstr(route->name, r->plan->only)))
                 continue;
             if (((route->who & BY_ROOT) && !add_route(r, route, fs, BY_ROOT)) ||
                 ((route->who & BY_USER) && !add_route(r, route, fs, BY_USER)))

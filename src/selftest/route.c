@@ -139,8 +139,7 @@ bool own_namespaces(void)
         return false;
     snprintf(map, sizeof map, "0 %u 1", gid);
     CLEAN_FD int gids = open("/proc/self/gid_map", O_WRONLY | O_CLOEXEC);
-    return gids >= 0 && write(gids, map, strlen(map)) > 0 &&
-           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    return gids >= 0 && write(gids, map, strlen(map)) > 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 bool become_owner(const struct arena *a)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -108,6 +109,26 @@ static int below(const struct arena *a)
     return cannot(a, "the device");
 }
 
+/* fanotify(7), for whoever has CAP_SYS_ADMIN: an event brings a descriptor of what somebody else opened. The allowed
+ * program opens it here. (sys/fanotify.h is for the daemon alone.) */
+static int other_listener(const struct arena *a)
+{
+    enum { CLASS_NOTIFY = 0, MARK_ADD = 1, EVENT_OPEN = 0x20 };
+    struct {
+        uint32_t length;
+        uint8_t version, reserved;
+        uint16_t header;
+        uint64_t mask;
+        int32_t fd, pid;
+    } event;
+    CLEAN_FD int group = (int)syscall(SYS_fanotify_init, CLASS_NOTIFY, O_RDONLY | O_CLOEXEC);
+    if (group < 0 ||
+        syscall(SYS_fanotify_mark, group, MARK_ADD, (uint64_t)EVENT_OPEN, AT_FDCWD, at(a, "g/secret")) < 0 ||
+        run_program(a, a->reader, OPENS(at(a, "g/secret"))) != 0)
+        return cannot(a, "fanotify");
+    return read(group, &event, sizeof event) != sizeof event ? -errno : got(a, event.fd);
+}
+
 #define OPEN_ALREADY   "what was open before the marks keeps working"
 #define START_EARLIER  "start before users do; a restart of what holds it"
 #define NAMES          "the kernel does not ask about names and attributes: contents are guarded"
@@ -134,6 +155,9 @@ static const struct route list_of[] = {
     {"rename", "rename(2)", BY_BOTH, .known = OPEN_ALWAYS, .limit = NAMES, .closes = OWN_DIRECTORY, .attempt = renames},
     {"chmod", "chmod(2)", BY_BOTH, .known = OPEN_ALWAYS, .limit = NAMES, .closes = OWN_DIRECTORY,
      .attempt = changes_mode},
+    {"another-listener", "a descriptor that fanotify(7) gives to another listener", BY_ROOT, .known = OPEN_ALWAYS,
+     .limit = "whoever has CAP_SYS_ADMIN is given descriptors of what others open", .closes = "nothing: it needs root",
+     .attempt = other_listener},
     {"device-below", "the device below the file system", BY_ROOT, .only = ON_DEVICES, .known = OPEN_ALWAYS,
      .limit = "the kernel does not ask about reads of the device", .closes = "nothing: only root can open it",
      .attempt = below},

@@ -323,6 +323,52 @@ static int leaderless(const struct arena *a)
     return *(int *)a->shared;
 }
 
+/* One thread asks, and while it waits for the answer another turns the process into the allowed program. */
+static void *ask(void *arg)
+{
+    const struct arena *a = arg;
+    *(int *)a->shared = try_open(a, at(a, "g/secret"), O_RDONLY);
+    return NULL;
+}
+
+static int exec_meanwhile(const struct arena *a)
+{
+    int *said = a->shared;
+    for (int i = 0; i < 100; i++) {
+        *said = CANNOT;
+        pid_t pid = fork();
+        if (pid == 0) {
+            pthread_t t;
+            if (pthread_create(&t, NULL, ask, (void *)a) == 0)
+                execv(a->reader, OPENS("/dev/null"));
+            _exit(1);
+        }
+        if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+            return cannot(a, "fork");
+        if (*said == 0)
+            return 0;
+    }
+    return -EPERM;
+}
+
+/* A child that shares our memory, and so our program. */
+static int ask_as_child(void *arg)
+{
+    ask(arg);
+    return 0;
+}
+
+static int shared_memory(const struct arena *a)
+{
+    enum { STACK = 1 << 18 };
+    char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *(int *)a->shared = CANNOT;
+    pid_t pid = stack == MAP_FAILED ? -1 : clone(ask_as_child, stack + STACK, CLONE_VM | SIGCHLD, (void *)a);
+    if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+        return cannot(a, "clone");
+    return *(int *)a->shared;
+}
+
 #define CODE_LIMIT  "code that the same user puts into an allowed program acts as that program"
 #define CODE_CLOSES "code = intact, or egid with a setgid program"
 
@@ -335,6 +381,9 @@ static const struct route list_of[] = {
     {"run-by-loader", "the program given to the dynamic loader", BY_BOTH, .genuine = genuine, .attempt = by_loader},
     {"thread-leaderless", "a thread whose process's first thread has ended", BY_BOTH, .attempt = leaderless},
     {"thread-other-groups", "a thread that may not, of a process that may", BY_ROOT, .attempt = other_thread},
+    {"shared-memory", "a child that shares its parent's memory", BY_BOTH, .attempt = shared_memory},
+    {"exec-meanwhile", "the process becomes the allowed program while it waits for the answer", BY_BOTH,
+     .genuine = genuine, .attempt = exec_meanwhile},
     {"preload", "LD_PRELOAD", BY_BOTH, .known = OPEN_ALWAYS, .limit = CODE_LIMIT, .closes = CODE_CLOSES,
      .genuine = genuine, .attempt = preloaded},
     {"ptrace", "a system call put into it by ptrace(2)", BY_BOTH, .known = OPEN_ALWAYS, .limit = CODE_LIMIT,

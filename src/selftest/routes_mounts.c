@@ -122,8 +122,7 @@ static int own_root(const struct arena *a)
 
 static bool in_other_tree(struct arena *a)
 {
-    return unshare(CLONE_NEWNS) == 0 && mount(at(a, "g"), at(a, "out"), NULL, BIND, NULL) == 0 &&
-           become_owner(a);
+    return unshare(CLONE_NEWNS) == 0 && mount(at(a, "g"), at(a, "out"), NULL, BIND, NULL) == 0 && become_owner(a);
 }
 
 static bool keep_other_tree(struct arena *a)

@@ -36,8 +36,7 @@ static int hard_link_after(const struct arena *a)
 
 static int hard_link_single(const struct arena *a)
 {
-    return link(at(a, "one/key"), at(a, "out/link")) < 0 ? cannot(a, "link")
-                                                         : try_open(a, at(a, "out/link"), O_RDONLY);
+    return link(at(a, "one/key"), at(a, "out/link")) < 0 ? cannot(a, "link") : try_open(a, at(a, "out/link"), O_RDONLY);
 }
 
 /* Through the descriptor, so that the name is not needed. */
@@ -129,8 +128,7 @@ static int moved_in_linked_out(const struct arena *a)
 
 static int new_directory(const struct arena *a)
 {
-    return mkdir(at(a, "g/new"), 0700) < 0 ? cannot(a, "mkdir")
-                                           : try_open(a, at(a, "g/new/file"), O_WRONLY | O_CREAT);
+    return mkdir(at(a, "g/new"), 0700) < 0 ? cannot(a, "mkdir") : try_open(a, at(a, "g/new/file"), O_WRONLY | O_CREAT);
 }
 
 static int directory_moved_in(const struct arena *a)
@@ -297,8 +295,8 @@ static const struct route list_of[] = {
     {"reflink", "FICLONE", BY_BOTH, .only = WITH_REFLINK, .attempt = reflink},
     {"snapshot", "a btrfs snapshot, of a subvolume opened before", BY_BOTH, .only = ON_BTRFS, .known = OPEN_INODE,
      .limit = "a snapshot has inodes of its own", .closes = BY_FS, .prepare = hold_subvolume, .attempt = snapshot},
-    {"snapshot-after", "a btrfs snapshot, of a guarded subvolume", BY_BOTH, .only = ON_BTRFS,
-     .prepare = make_subvolume, .attempt = snapshot_after},
+    {"snapshot-after", "a btrfs snapshot, of a guarded subvolume", BY_BOTH, .only = ON_BTRFS, .prepare = make_subvolume,
+     .attempt = snapshot_after},
 };
 
 struct routes routes_names(void)

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -207,8 +209,7 @@ static bool holds(struct arena *a)
 {
     int fd = open(at(a, "g/secret"), O_RDONLY);
     return fd >= 0 && mmap((void *)0x10000000, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED &&
-           (fd == 9 || dup2(fd, 9) == 9) && chdir(at(a, "g")) == 0 &&
-           become_owner(a);
+           (fd == 9 || dup2(fd, 9) == 9) && chdir(at(a, "g")) == 0 && become_owner(a);
 }
 
 static bool hold_in_process(struct arena *a)
@@ -277,6 +278,55 @@ static int accounting(const struct arena *a)
     return rc == 0 ? 0 : -why;
 }
 
+/* XFS opens by handle with a call of its own. */
+static int by_xfs_handle(const struct arena *a)
+{
+    struct {
+        uint32_t fd;
+        const void *path;
+        uint32_t flags;
+        void *in;
+        uint32_t in_length;
+        void *out;
+        uint32_t *out_length;
+    } request = {.path = at(a, "g/secret"), .flags = O_RDONLY};
+    const unsigned long path_to_handle = _IOWR('X', 105, request), open_by_handle = _IOWR('X', 107, request);
+    char handle[64];
+    uint32_t length = sizeof handle;
+    CLEAN_FD int mount = open(a->fs->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    request.out = handle;
+    request.out_length = &length;
+    if (mount < 0 || ioctl(mount, path_to_handle, &request) < 0)
+        return cannot(a, "XFS_IOC_PATH_TO_HANDLE");
+    request.in = handle;
+    request.in_length = length;
+    return got(a, ioctl(mount, open_by_handle, &request));
+}
+
+/* 32-bit calls show other numbers. */
+static int open_32bit(const struct arena *a)
+{
+#if defined __x86_64__
+    enum { OPEN_I386 = 5, ROOM = 4096 };
+    long fd;
+    char *path = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    if (path == MAP_FAILED)
+        return cannot(a, "mmap");
+    snprintf(path, ROOM, "%s", at(a, "g/secret"));
+    __asm__ volatile("int $0x80"
+                     : "=a"(fd)
+                     : "a"(OPEN_I386), "b"(path), "c"(O_RDONLY), "d"(0)
+                     : "r8", "r9", "r10", "r11", "memory");
+    errno = (int)-fd;
+    if (fd == -ENOSYS || fd == -EFAULT)
+        return cannot(a, "32-bit calls");
+    return fd < 0 ? (int)fd : got(a, (int)fd);
+#else
+    errno = ENOTSUP;
+    return cannot(a, "not on this processor");
+#endif
+}
+
 static const struct route list_of[] = {
     {"open-read", "open(2) for reading", BY_BOTH, .attempt = open_read},
     {"open-write", "open(2) for writing", BY_BOTH, .attempt = open_write},
@@ -314,6 +364,8 @@ static const struct route list_of[] = {
     {"uring-sqpoll", "io_uring, by the kernel's polling thread", BY_BOTH, .attempt = uring_sqpoll},
     {"core-dump", "a core dump into the directory", BY_BOTH, .attempt = core_dump},
     {"accounting", "acct(2): the kernel opens it by name", BY_ROOT, .attempt = accounting},
+    {"open-32bit", "open(2) as a 32-bit program calls it", BY_BOTH, .attempt = open_32bit},
+    {"xfs-handle", "XFS_IOC_OPEN_BY_HANDLE", BY_ROOT, .only = 1u << FS_XFS, .attempt = by_xfs_handle},
     {"handle", "open_by_handle_at(2)", BY_ROOT, .attempt = by_handle},
 };
 

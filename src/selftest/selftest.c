@@ -30,22 +30,23 @@ struct options {
 
 static int usage(FILE *out)
 {
-    fputs("usage: fileward selftest [--json] [--fs NAMES] [--uid N] [--only ROUTE]\n"
-          "       fileward selftest --open FILE\n"
-          "\n"
-          "Proves on this kernel what fileward promises: tries every known way to a guarded file, as root and as an\n"
-          "ordinary user, under a daemon of its own that enforces, on file systems that it makes itself and that nobody\n"
-          "else sees. No file of the machine is guarded or opened for it. Each way is also tried where nothing is "
-          "guarded\n"
-          "and by a subject that may: only what succeeds there counts. Needs root.\n"
-          "  --fs NAMES    only these file systems: tmpfs,ext4,xfs,btrfs\n"
-          "  --uid N       the ordinary user (65533)\n"
-          "  --only ROUTE  only routes with this in their name\n"
-          "  --json        one JSON object instead of a table\n"
-          "  --open FILE   what the test runs as the allowed program: opens FILE, ends with 0 or the number of the "
-          "error\n"
-          "Exit status: 0 if every way that this kernel can close is closed.\n",
-          out);
+    fputs(
+        "usage: fileward selftest [--json] [--fs NAMES] [--uid N] [--only ROUTE]\n"
+        "       fileward selftest --open FILE\n"
+        "\n"
+        "Proves on this kernel what fileward promises: tries every known way to a guarded file, as root and as an\n"
+        "ordinary user, under a daemon of its own that enforces, on file systems that it makes itself and that nobody\n"
+        "else sees. No file of the machine is guarded or opened for it. Each way is also tried where nothing is "
+        "guarded\n"
+        "and by a subject that may: only what succeeds there counts. Needs root.\n"
+        "  --fs NAMES    only these file systems: tmpfs,ext4,xfs,btrfs\n"
+        "  --uid N       the ordinary user (65533)\n"
+        "  --only ROUTE  only routes with this in their name\n"
+        "  --json        one JSON object instead of a table\n"
+        "  --open FILE   what the test runs as the allowed program: opens FILE, ends with 0 or the number of the "
+        "error\n"
+        "Exit status: 0 if every way that this kernel can close is closed.\n",
+        out);
     return out == stdout ? 0 : EXIT_USAGE;
 }
 
@@ -210,9 +211,12 @@ static bool read_fs(char *words, unsigned *out)
 
 int cmd_selftest(int argc, char **argv)
 {
-    static const struct option known[] = {{"json", no_argument, NULL, 'j'},       {"fs", required_argument, NULL, 'f'},
-                                          {"uid", required_argument, NULL, 'u'},  {"only", required_argument, NULL, 'o'},
-                                          {"open", required_argument, NULL, 'O'}, {"help", no_argument, NULL, 'h'},
+    static const struct option known[] = {{"json", no_argument, NULL, 'j'},
+                                          {"fs", required_argument, NULL, 'f'},
+                                          {"uid", required_argument, NULL, 'u'},
+                                          {"only", required_argument, NULL, 'o'},
+                                          {"open", required_argument, NULL, 'O'},
+                                          {"help", no_argument, NULL, 'h'},
                                           {0}};
     struct options o = {.fs = (1u << FS_COUNT) - 1, .uid = NOBODYS};
     for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {

@@ -33,10 +33,10 @@ struct arena {
     uid_t uid;
     gid_t allowed; /* the group that may */
     enum trial trial;
-    int fd;            /* for prepare(): what the attempt finds again */
-    pid_t helper;      /* for prepare(): ended with the arena */
-    char *why;         /* where cannot() writes */
-    void *shared;      /* 4 KiB that children share with their parents */
+    int fd;       /* for prepare(): what the attempt finds again */
+    pid_t helper; /* for prepare(): ended with the arena */
+    char *why;    /* where cannot() writes */
+    void *shared; /* 4 KiB that children share with their parents */
 };
 
 /* What an attempt returns: 0 got through, -errno as the kernel said, or: */

@@ -26,8 +26,8 @@ static bool ring_make(struct ring *r, int *fd, unsigned flags)
     *fd = (int)syscall(SYS_io_uring_setup, 4, &r->p);
     if (*fd < 0)
         return false;
-    r->sq = mmap(NULL, r->p.sq_off.array + r->p.sq_entries * sizeof(unsigned), prot, MAP_SHARED, *fd,
-                 IORING_OFF_SQ_RING);
+    r->sq =
+        mmap(NULL, r->p.sq_off.array + r->p.sq_entries * sizeof(unsigned), prot, MAP_SHARED, *fd, IORING_OFF_SQ_RING);
     r->cq = mmap(NULL, r->p.cq_off.cqes + r->p.cq_entries * sizeof(struct io_uring_cqe), prot, MAP_SHARED, *fd,
                  IORING_OFF_CQ_RING);
     r->sqe = mmap(NULL, r->p.sq_entries * sizeof *r->sqe, prot, MAP_SHARED, *fd, IORING_OFF_SQES);
