@@ -15,7 +15,7 @@
 #include "base/own.h"
 #include "selftest/selftest.h"
 
-enum { SHARED = 4096, ATTEMPT_SECONDS = 10 };
+enum { SHARED = 4096, ATTEMPT_SECONDS = 10, ROOMS = 7 };
 
 static const char *const trial_names[TRIALS] = {"control", "allowed", "refused"};
 
@@ -55,6 +55,7 @@ static bool make_arena(const struct arena *a)
            make_directory(at(a, "out"), u) && make_directory(at(a, "one"), u) &&
            make_file(at(a, "g/secret"), SECRET, 0600, u) && make_file(at(a, "g/other"), SECRET, 0600, u) &&
            make_file(at(a, "g/sub/deep"), SECRET, 0600, u) && make_file(at(a, "g/script"), script, 0755, u) &&
+           make_directory(at(a, "ro"), u) && make_file(at(a, "ro/file"), SECRET, 0600, u) &&
            make_file(at(a, "one/key"), SECRET, 0600, u) && copy_file("/bin/true", at(a, "g/run"), 0755) &&
            chown(at(a, "g/run"), u, u) == 0;
 }
@@ -88,6 +89,7 @@ static bool add_route(struct round *r, const struct route *route, const struct f
                             .reader = r->plan->reader,
                             .uid = who == BY_USER ? r->plan->uid : 0,
                             .allowed = r->plan->allowed,
+                            .readers = r->plan->readers,
                             .trial = (enum trial)i,
                             .fd = -1,
                             .why = r->shared->why,
@@ -112,20 +114,21 @@ static bool add_route(struct round *r, const struct route *route, const struct f
 
 static const struct routes *all_routes(void)
 {
-    static struct routes all[6];
+    static struct routes all[ROOMS];
     all[0] = routes_open();
     all[1] = routes_names();
     all[2] = routes_mounts();
     all[3] = routes_exec();
     all[4] = routes_identity();
     all[5] = routes_fds();
+    all[6] = routes_intent();
     return all;
 }
 
 static bool add_routes(struct round *r, const struct fs *fs, int kind)
 {
     const struct routes *all = all_routes();
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < ROOMS; i++)
         for (size_t k = 0; k < all[i].n; k++) {
             const struct route *route = &all[i].list[k];
             if ((route->only && !(route->only & 1u << kind)) || (r->plan->only && !strstr(route->name, r->plan->only)))
@@ -141,7 +144,7 @@ static bool add_all(struct round *r)
 {
     const struct routes *all = all_routes();
     size_t most = 0;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < ROOMS; i++)
         most += 2 * FS_COUNT * all[i].n;
     struct tried *more = realloc(r->report->tried, ((size_t)r->report->n_tried + most) * sizeof *more);
     if (more)
@@ -174,9 +177,10 @@ static void end_arenas(struct round *r)
 /* --- attempts ----------------------------------------------------------------------------------------------------- */
 
 /* Becomes the subject. */
-static bool become(const struct arena *a, bool member)
+static bool become(const struct arena *a, const struct route *route)
 {
-    return setgroups(member ? 1 : 0, &a->allowed) == 0 && become_owner(a);
+    bool member = a->trial == TRIAL_ALLOWED && !route->genuine, reader = a->trial == TRIAL_REFUSED && route->may_read;
+    return setgroups(member || reader ? 1 : 0, member ? &a->allowed : &a->readers) == 0 && become_owner(a);
 }
 
 /* Waits for the end of `pid`; false if it did not come in time. */
@@ -193,8 +197,7 @@ static bool ended(pid_t pid)
 static int attempt(const struct round *r, const struct route *route, const struct arena *a)
 {
     struct shared *s = r->shared;
-    bool may = a->trial == TRIAL_ALLOWED;
-    int (*what)(const struct arena *) = may && route->genuine ? route->genuine : route->attempt;
+    int (*what)(const struct arena *) = a->trial == TRIAL_ALLOWED && route->genuine ? route->genuine : route->attempt;
     s->outcome = CANNOT;
     strcpy(s->why, "it died");
     fflush(stdout);
@@ -202,7 +205,7 @@ static int attempt(const struct round *r, const struct route *route, const struc
     if (pid == 0) {
         setsid();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        s->outcome = become(a, may && !route->genuine) ? what(a) : cannot(a, "the subject's user and groups");
+        s->outcome = become(a, route) ? what(a) : cannot(a, "the subject's user and groups");
         _exit(0);
     }
     if (pid < 0)
@@ -273,26 +276,37 @@ static void try_guarded(const struct round *r, struct tried *t, const struct are
         say_wrong(t, RESULT_WRONG, "failed, but not because the daemon refused it", -seen);
 }
 
-static pid_t start(const struct round *r)
+static bool write_watches(const struct round *r, FILE *out)
 {
-    char text[8192], top[96];
-    size_t n = 0;
     const struct coverage *c = r->plan->coverage;
     for (int i = 0; i < FS_COUNT; i++) {
         const struct fs *fs = &r->plan->fs[i];
+        char top[96];
         if (fs->why[0])
             continue;
         snprintf(top, sizeof top, "%s/%s", fs->top, c->name);
-        n += (size_t)snprintf(text + n, sizeof text - n,
-                              "[watch %s]\ndefault = deny\n%s"
-                              "path = %s/allowed/*/*/g %s/refused/*/*/g %s/allowed/*/*/one/key %s/refused/*/*/one/key\n"
-                              "[rule %s/members]\naction = allow\ngid = %u\n"
-                              "[rule %s/reader]\naction = allow\nexe = %s\n",
-                              fs->name, c->keys, top, top, top, top, fs->name, r->plan->allowed, fs->name,
-                              r->plan->reader);
-        if (n >= sizeof text)
-            return -1;
+        fprintf(out,
+                "[watch %s]\ndefault = deny\n%s"
+                "path = %s/allowed/*/*/g %s/refused/*/*/g %s/allowed/*/*/one/key %s/refused/*/*/one/key\n"
+                "[rule %s/members]\naction = allow\ngid = %u\n"
+                "[rule %s/reader]\naction = allow\nexe = %s\n",
+                fs->name, c->keys, top, top, top, top, fs->name, r->plan->allowed, fs->name, r->plan->reader);
+        fprintf(out,
+                "[watch %s-ro]\ndefault = deny\n%spath = %s/allowed/*/*/ro %s/refused/*/*/ro\n"
+                "[rule %s-ro/members]\naction = allow\ngid = %u\n"
+                "[rule %s-ro/readers]\naction = allow\nop = read\ngid = %u\n",
+                fs->name, c->keys, top, top, fs->name, r->plan->allowed, fs->name, r->plan->readers);
     }
+    return fflush(out) == 0;
+}
+
+static pid_t start(const struct round *r)
+{
+    CLEAN_FREE char *text = NULL;
+    size_t size;
+    CLEAN_FILE FILE *out = open_memstream(&text, &size);
+    if (!out || !write_watches(r, out))
+        return -1;
     /* Nothing is measured here, and the machine may be busy. */
     const struct gate_settings settings = {.mode = "enforce", .timeout = "2s", .watches = text};
     return gate_start(r->plan, &settings);

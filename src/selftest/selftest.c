@@ -18,8 +18,8 @@
 #include "cli/cli.h"
 #include "selftest/selftest.h"
 
-/* Numbers without names: the daemon's own user, the group that may, the user that may not. */
-enum { SERVICE = 65531, ALLOWED = 65532, NOBODYS = 65533 };
+/* Numbers without names: the group that may read, the daemon's own user, the group that may, the ordinary user. */
+enum { READERS = 65530, SERVICE = 65531, ALLOWED = 65532, NOBODYS = 65533 };
 
 struct options {
     bool json;
@@ -122,6 +122,7 @@ static int work(const struct options *o, const char *top)
                         .uid = o->uid,
                         .service = SERVICE,
                         .allowed = ALLOWED,
+                        .readers = READERS,
                         .only = o->only};
     struct report report = {0};
     place_make(top, plan.fs, o->fs);
@@ -192,7 +193,8 @@ static bool read_uid(const char *word, uid_t *out)
     errno = 0;
     unsigned long n = strtoul(word, &end, 10);
     *out = (uid_t)n;
-    return *word >= '0' && *word <= '9' && !*end && !errno && n > 0 && n < UINT32_MAX && n != SERVICE && n != ALLOWED;
+    return *word >= '0' && *word <= '9' && !*end && !errno && n > 0 && n < UINT32_MAX && n != READERS && n != SERVICE &&
+           n != ALLOWED;
 }
 
 static bool read_fs(char *words, unsigned *out)

@@ -22,7 +22,8 @@ struct fs {
  * a directory of its own, owned by whoever tries:
  *   g/secret g/other g/sub/deep g/run     guarded
  *   out/                                  not guarded, on the same file system
- *   one/key                               guarded as a watch on this single file */
+ *   one/key                               guarded as a watch on this single file
+ *   ro/file                               guarded; who may not may read it nevertheless, if the route says so */
 enum trial { TRIAL_CONTROL, TRIAL_ALLOWED, TRIAL_REFUSED, TRIALS };
 
 struct arena {
@@ -31,7 +32,7 @@ struct arena {
     const char *reader; /* the program that the policy allows */
     char dir[128];
     uid_t uid;
-    gid_t allowed; /* the group that may */
+    gid_t allowed, readers; /* the groups that may, and that may read */
     enum trial trial;
     int fd;       /* for prepare(): what the attempt finds again */
     pid_t helper; /* for prepare(): ended with the arena */
@@ -57,6 +58,7 @@ struct route {
     const char *name, *what;
     enum who who;
     unsigned only; /* bits of enum fs_kind; 0: all */
+    bool may_read; /* the subject that may not may read ro/file */
     enum known known;
     const char *limit, *closes; /* why it is open, and what closes it */
     /* Before anything is guarded, as root, in the process that forks the attempts. false: cannot() said why. */
@@ -78,6 +80,7 @@ struct routes routes_mounts(void);
 struct routes routes_exec(void);
 struct routes routes_identity(void);
 struct routes routes_fds(void);
+struct routes routes_intent(void);
 
 /* --- for routes (route.c) ----------------------------------------------------------------------------------------- */
 
@@ -129,6 +132,7 @@ struct plan {
     uid_t uid;        /* the unprivileged user */
     uid_t service;    /* the daemon's own user */
     gid_t allowed;    /* a group: who holds it may */
+    gid_t readers;    /* a group: who holds it may read what lies in ro/ */
     struct fs fs[FS_COUNT];
     const struct coverage *coverage;
     const char *only; /* routes with this in their name; NULL: all */
