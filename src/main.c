@@ -20,6 +20,7 @@ static const struct command {
     {"reload", cmd_reload, "make the running daemon read its policy again"},
     {"stop", cmd_stop, "end the running daemon"},
     {"events", cmd_events, "what was recorded; -f goes on as it happens"},
+    {"harden", cmd_harden, "what it takes to give the programs of a rule a private group"},
     {"bench", cmd_bench, "what the policy costs on this machine"},
     {"selftest", cmd_selftest, "prove on this kernel that guarded files cannot be reached"},
     {"version", cmd_version, "the version of this program"},

@@ -215,8 +215,7 @@ static const char *const interpreters[] = {
     "tclsh", "wish", "expect", "guile", "gdb", "ld.so", "java",   "deno", "bun", "xargs", "find",
 };
 
-/* Is the last component an interpreter's name, with or without a version? */
-static bool is_interpreter(const char *path)
+bool lint_is_interpreter(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld-musl", 7) == 0)
@@ -236,7 +235,7 @@ static bool names_interpreter(const struct pattern *program, char name[PATH_MAX]
     if (glob_is_literal(program->text)) {
         snprintf(name, PATH_MAX, "%s", program->text);
         char real[PATH_MAX];
-        return is_interpreter(name) || (realpath(name, real) && is_interpreter(real));
+        return lint_is_interpreter(name) || (realpath(name, real) && lint_is_interpreter(real));
     }
     for (size_t i = 0; i < sizeof interpreters / sizeof interpreters[0]; i++) {
         for (size_t j = 0; j < 2; j++) {

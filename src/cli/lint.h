@@ -17,4 +17,7 @@ void lint_packages(const struct policy *p, struct findings *notes);
  * decide is spared that. */
 void lint_costs(const struct policy *p, struct findings *notes);
 
+/* Is the last component an interpreter's name, with or without a version? */
+bool lint_is_interpreter(const char *path);
+
 #endif

@@ -29,7 +29,7 @@ done
 ends 2 'no command `stauts`.*fileward help' "$FILEWARD" stauts
 "$FILEWARD" $'\e[2J\xff' 2>"$T/said"
 harmless "$T/said"
-for command in run check explain status events; do
+for command in run check explain status events harden; do
     ends 0 "^usage: fileward $command" "$FILEWARD" $command --help
     ends 2 "^fileward $command: .*--no-such-option" "$FILEWARD" $command --no-such-option
     ends 2 "^usage: fileward $command" "$FILEWARD" $command and more
@@ -37,7 +37,7 @@ for command in run check explain status events; do
 done
 
 # --- a policy that cannot be read ---
-for command in check "explain --path / --exe /x"; do
+for command in check "explain --path / --exe /x" "harden w/x"; do
     # shellcheck disable=SC2086 # of several words
     ends 3 "$T/nowhere: does not exist" "$FILEWARD" $command -c "$T/nowhere"
     [[ $OUTPUT != *"no user"* ]] || fail "speaks of users: $OUTPUT"
@@ -51,7 +51,7 @@ policy <<END
 path = $T/guarded
 default = deny
 END
-for command in check "explain --path / --exe /x" status events; do
+for command in check "explain --path / --exe /x" "harden w/x" status events; do
     # shellcheck disable=SC2086 # of several words
     ends 4 "$policy_file.*root" as_user 1000 "$FILEWARD" $command -c "$policy_file"
 done
