@@ -55,6 +55,21 @@ struct board_slot {
     _Atomic uint64_t n[OP_COUNT + 1][2]; /* [enum op][enum action: verdict]; judge */
 };
 
+/* Who held guarded files open when they were marked; each has a record. Keeper, and the looker it forks. */
+enum { OPENED_TOLD = 8, OPENED_NAME_MAX = 255 };
+enum opened_state { OPENED_UNKNOWN, OPENED_LOOKING, OPENED_COMPLETE, OPENED_CUT_SHORT };
+struct board_opened {
+    _Atomic uint32_t state;     /* enum opened_state: of the last look */
+    _Atomic int32_t at;         /* the process that is looked at */
+    _Atomic uint64_t processes; /* since the start */
+    _Atomic uint64_t files;     /* one that two processes hold counts twice */
+    _Atomic uint32_t told;
+    struct {
+        int32_t pid;
+        char watch[NAME_MAX_LEN + 1], exe[OPENED_NAME_MAX + 1], path[OPENED_NAME_MAX + 1]; /* cut */
+    } first[OPENED_TOLD];
+};
+
 struct board {
     /* keeper */
     int64_t started_ns; /* CLOCK_REALTIME */
@@ -73,6 +88,7 @@ struct board {
     uint32_t last_good;                /* the policy in force is the kept one: that on disk was bad at the start */
     int64_t gap_from_ns, gap_until_ns; /* the last time that nobody guarded; 0: none is known */
     uint32_t gap_orderly;
+    struct board_opened opened;
     uint32_t entered; /* this family is the one in the ledger */
     struct board_kin family[KIN_MAX];
     /* judge */

@@ -24,6 +24,7 @@ enum record_kind {
     RECORD_RELOAD,  /* another policy is in force (decision: ALLOW), or was refused; count: marks; text: why */
     RECORD_STOP,    /* fileward stops; text: why */
     RECORD_UNGUARDED, /* the scout left something unmarked; path: what; text: why */
+    RECORD_OPEN,      /* a process held a guarded file open when it was marked; held_by: how; subject and object */
     RECORD_KIND_COUNT
 };
 
@@ -45,6 +46,9 @@ enum subject_flag {
     FLAG_UNKNOWN = 1u << 5,      /* its program could not be determined */
     FLAG_FOREIGN_CODE = 1u << 6, /* it runs code that is neither its program's nor a package's */
 };
+
+/* What it holds the file by: HOLDING_x of base/holdings.h. */
+enum { HELD_BY_MAX = 4 };
 
 /* `len` bytes at `at` in record.text. len 0: none. */
 struct record_text {
@@ -68,8 +72,9 @@ struct record {
     uint64_t latency_ns; /* from reading the question to writing the verdict */
     uint64_t count;
     uint64_t of_seq;
-    uint32_t flags; /* enum subject_flag */
-    uint32_t cut;   /* enum record_cut */
+    uint32_t flags;   /* enum subject_flag */
+    uint32_t cut;     /* enum record_cut */
+    uint32_t held_by; /* RECORD_OPEN */
     uint32_t object_major, object_minor;
     uint64_t object_ino;
     uint32_t exe_major, exe_minor;

@@ -156,6 +156,14 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
     return n;
 }
 
+bool reg_id(const struct reg *r, uint32_t entry, struct file_id *out)
+{
+    if (entry == 0 || entry >= REGISTER_ENTRIES_MAX || entry >= atomic_load(&r->entries))
+        return false;
+    *out = r->entry[entry].id;
+    return true;
+}
+
 bool reg_is_outside(const struct reg *r, uint32_t entry)
 {
     return entry < REGISTER_ENTRIES_MAX && atomic_load_explicit(&r->entry[entry].outside, memory_order_relaxed);

@@ -46,6 +46,9 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
 /* Reader and writer. The entry of an inode in a watch, or 0. */
 uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id);
 
+/* Which inode an entry is of. False: there is no such entry. */
+bool reg_id(const struct reg *r, uint32_t entry, struct file_id *out);
+
 /* Whether the policy has come to leave out the place of an entry, and setting that (writer): a reload may exclude what
  * is marked already, and take it in again. */
 bool reg_is_outside(const struct reg *r, uint32_t entry);

@@ -108,6 +108,10 @@ static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdent
 static const int clerk_calls[] = {CALL(statx),   CALL(pread64), CALL(readlinkat), CALL(readlink),
                                   CALL(fstatfs), CALL(poll),    CALL(sysinfo),    /* qsort() */ -1};
 
+/* Walks through /proc, and hands on what it finds. */
+static const int looker_calls[] = {CALL(statx), CALL(getdents64), CALL(readlinkat),  CALL(kcmp), CALL(fcntl),
+                                   CALL(lseek), CALL(sendto),     CALL(close_range), -1};
+
 /* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
 static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto),
                                    CALL(sendmsg),    CALL(poll),     CALL(shutdown),
@@ -186,6 +190,7 @@ static const int keeper_calls[] = {CALL(tgkill),
                                    CALL(sendmsg),
                                    CALL(recvfrom),
                                    CALL(setsockopt),
+                                   CALL(kcmp),          /* for the looker */
                                    CALL(fanotify_init), /* for the watches that a reload adds */
                                    CALL(umask),         /* what follows is the policy reader's */
                                    CALL(getcwd),
@@ -462,6 +467,26 @@ int sandbox_drop_to_reading(void)
         setrlimit(RLIMIT_CORE, &none) < 0)
         return failed("prctl");
     return 0;
+}
+
+int sandbox_drop_to_looking(uint32_t uid, uint32_t gid)
+{
+    static const cap_value_t looking[] = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN};
+    __attribute__((cleanup(release_filter))) scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    struct rlimit none = {0, 0};
+    if (!f)
+        return failed("seccomp_init");
+    if (bound_to(looking, 3) < 0 || become(uid, gid) < 0 || keep_only(looking, 3) < 0)
+        return -1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+        setrlimit(RLIMIT_CORE, &none) < 0)
+        return failed("prctl");
+    if (allow(f, common_calls) < 0 || allow(f, looker_calls) < 0 || allow_abort(f) < 0 || allow_memory(f) < 0 ||
+        allow_reading(f) < 0)
+        return -1;
+    int rc = seccomp_load(f);
+    errno = -rc;
+    return rc < 0 ? failed("loading the system call filter (CONFIG_SECCOMP_FILTER)") : 0;
 }
 
 int sandbox_check_root(void)

@@ -168,6 +168,21 @@ static void say_unguarded(FILE *f, const json_t *o)
     say(f, o, "reason");
 }
 
+static void say_open(FILE *f, const json_t *o)
+{
+    const json_t *subject = json_object_get(o, "subject");
+    fputs("open before it was guarded: ", f);
+    say(f, json_object_get(o, "object"), "path");
+    fputs(" by ", f);
+    say(f, subject, "exe");
+    fputc('[', f);
+    say_number(f, subject, "pid");
+    fputs("] uid ", f);
+    say_number(f, subject, "uid");
+    fputs(", watch ", f);
+    say(f, o, "watch");
+}
+
 void sentence_write(FILE *f, const json_t *o, struct sentence_style style)
 {
     if (sentence_outcome(o) != OUTCOME_NOTICE)
@@ -180,6 +195,8 @@ void sentence_write(FILE *f, const json_t *o, struct sentence_style style)
         say_start(f, o);
     else if (word_is(o, "kind", "unguarded"))
         say_unguarded(f, o);
+    else if (word_is(o, "kind", "open"))
+        say_open(f, o);
     else if (word_is(o, "kind", "stop")) {
         fputs("fileward stopped: ", f);
         say(f, o, "reason");

@@ -130,6 +130,37 @@ static void say_roles(FILE *f, const json_t *o)
     fputc('\n', f);
 }
 
+/* What was open before it was guarded. */
+static void say_opened(FILE *f, const json_t *o)
+{
+    const json_t *one;
+    size_t i;
+    json_int_t files = json_integer_value(json_object_get(o, "files"));
+    const char *look = json_string_value(json_object_get(o, "look"));
+    if (look && strcmp(look, "cut-short") == 0)
+        fputs("\nThe look at who held guarded files open was cut short: there may be more.\n", f);
+    if (files == 0)
+        return;
+    fputs("\nOpen before they were guarded, and not asked about as long as they stay so (fileward events has each): ",
+          f);
+    count(f, o, "files", 0);
+    fputs(files == 1 ? " file, by " : " files, by ", f);
+    count(f, o, "processes", 0);
+    fputs(json_integer_value(json_object_get(o, "processes")) == 1 ? " process\n" : " processes\n", f);
+    json_array_foreach(json_object_get(o, "first"), i, one)
+    {
+        fputs("- ", f);
+        say(f, one, "path", 0);
+        fputs(" by ", f);
+        say(f, one, "exe", 0);
+        fputc('[', f);
+        count(f, one, "pid", 0);
+        fputs("], watch ", f);
+        say(f, one, "watch", 0);
+        fputc('\n', f);
+    }
+}
+
 static void say_weaker(FILE *f, const json_t *list)
 {
     const json_t *s;
@@ -149,6 +180,7 @@ void status_text(FILE *f, const json_t *o)
     say_head(f, o);
     say_watches(f, json_object_get(o, "watches"));
     say_roles(f, o);
+    say_opened(f, json_object_get(o, "already_open"));
     say_weaker(f, json_object_get(o, "weaker"));
 }
 

@@ -103,6 +103,7 @@ static struct body tell(void *ctx, const struct answer *a)
         return metrics_body(&s);
     if (a->route == ROUTE_HEALTH)
         return health_body(&s);
+    s.names = a->names;
     b.text = a->route == ROUTE_RELOAD ? reload_json(&s) : status_json(&s);
     b.len = b.text ? strlen(b.text) : 0;
     return b;

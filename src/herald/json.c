@@ -35,7 +35,7 @@ static const char *const cut_names[] = {"path", "exe", "ancestors", "comm", "uni
 static const char *const kind_names[RECORD_KIND_COUNT] = {
     [RECORD_ACCESS] = "access", [RECORD_REPEAT] = "access",       [RECORD_TIMEOUT] = "timeout",
     [RECORD_RESCUE] = "rescue", [RECORD_START] = "start",         [RECORD_STOP] = "stop",
-    [RECORD_RELOAD] = "reload", [RECORD_UNGUARDED] = "unguarded",
+    [RECORD_RELOAD] = "reload", [RECORD_UNGUARDED] = "unguarded", [RECORD_OPEN] = "open",
 };
 
 /* One line in the making. */
@@ -300,10 +300,24 @@ static void tell_unguarded(struct telling *t, json_t *o)
     put_text(t, o, "reason", t->r->text, CUT_REASON);
 }
 
+static void tell_open(struct telling *t, json_t *o)
+{
+    static const char *const ways[HELD_BY_MAX] = {"read", "write", "path", "mapping"};
+    json_t *by = json_array();
+    for (size_t i = 0; i < HELD_BY_MAX; i++)
+        if (t->r->held_by >> i & 1)
+            json_array_append_new(by, json_string(ways[i]));
+    put_watch(t, o);
+    put(o, "by", by);
+    put(o, "object", object_json(t));
+    put(o, "subject", subject_json(t));
+    put_policy(t, o);
+}
+
 static void (*const tell[RECORD_KIND_COUNT])(struct telling *t, json_t *o) = {
     [RECORD_ACCESS] = tell_question, [RECORD_REPEAT] = tell_repeat,       [RECORD_TIMEOUT] = tell_question,
     [RECORD_RESCUE] = tell_rescue,   [RECORD_START] = tell_start,         [RECORD_STOP] = tell_stop,
-    [RECORD_RELOAD] = tell_reload,   [RECORD_UNGUARDED] = tell_unguarded,
+    [RECORD_RELOAD] = tell_reload,   [RECORD_UNGUARDED] = tell_unguarded, [RECORD_OPEN] = tell_open,
 };
 
 static void put_cut(json_t *o, unsigned cut)

@@ -16,6 +16,7 @@ struct state {
     uint64_t dropped[ROLE_COUNT]; /* records, and for the herald: lines */
     uint64_t journal_dropped;     /* messages that journald did not take */
     struct self_usage usage;
+    bool names;              /* paths and programs may be told: who asks is known */
     int64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, CLOCK_REALTIME */
 };
 

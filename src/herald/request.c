@@ -88,7 +88,7 @@ struct answer request_answer(const struct request *q)
     if (strcmp(q->url, "/healthz") == 0)
         return (struct answer){.route = ROUTE_HEALTH, .status = 200};
     if (strcmp(q->url, "/status") == 0)
-        return (struct answer){.route = ROUTE_STATUS, .status = 200};
+        return (struct answer){.route = ROUTE_STATUS, .status = 200, .names = q->local};
     if (strcmp(q->url, "/api/events") == 0)
         return events(q);
     if (strcmp(q->url, "/api/reload") == 0)

@@ -25,6 +25,7 @@ struct answer {
     const char *error;     /* a line that says the remedy */
     const char *allow;     /* value of the Allow header, with status 405 */
     uint64_t after, limit; /* of ROUTE_EVENTS */
+    bool names;            /* of ROUTE_STATUS: paths and programs may be told */
 };
 
 struct answer request_answer(const struct request *q);

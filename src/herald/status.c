@@ -3,10 +3,12 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/stamp.h"
 #include "policy/needs.h"
+#include "base/text.h"
 #include "policy/policy.h"
 
 /* The keeper looks every timeout / 4; this much more means that it does not. */
@@ -51,6 +53,13 @@ const char *status_trouble(const struct state *s)
 static json_t *number(uint64_t n)
 {
     return json_integer((json_int_t)(n > INT64_MAX ? INT64_MAX : n));
+}
+
+static void put_name(json_t *o, const char *key, const char *name, size_t max)
+{
+    char text[TEXT_UTF8_SIZE(OPENED_NAME_MAX)];
+    size_t n = text_utf8(text, sizeof text, name, strnlen(name, max), NULL);
+    json_object_set_new(o, key, json_stringn(text, n));
 }
 
 static json_t *watches_json(const struct state *s)
@@ -117,6 +126,27 @@ static json_t *gap_json(const struct board *b)
                      b->gap_orderly ? "stop" : "death");
 }
 
+/* Names only where who asks is known: `first` is left out for HTTP. */
+static json_t *opened_json(const struct state *s)
+{
+    static const char *const states[] = {"unknown", "looking", "complete", "cut-short"};
+    const struct board_opened *b = &s->board->opened;
+    uint32_t state = atomic_load(&b->state), told = atomic_load(&b->told);
+    json_t *o = json_pack("{s:s, s:o, s:o}", "look", states[state <= OPENED_CUT_SHORT ? state : 0], "processes",
+                          number(atomic_load(&b->processes)), "files", number(atomic_load(&b->files)));
+    json_t *first = s->names ? json_array() : NULL;
+    for (uint32_t i = 0; first && i < told && i < OPENED_TOLD; i++) {
+        json_t *one = json_pack("{s:i}", "pid", (int)b->first[i].pid);
+        put_name(one, "watch", b->first[i].watch, NAME_MAX_LEN);
+        put_name(one, "exe", b->first[i].exe, OPENED_NAME_MAX);
+        put_name(one, "path", b->first[i].path, OPENED_NAME_MAX);
+        json_array_append_new(first, one);
+    }
+    if (first)
+        json_object_set_new(o, "first", first);
+    return o;
+}
+
 /* Indented, with its newline. Takes `o`. */
 static char *line_of(json_t *o)
 {
@@ -149,6 +179,7 @@ char *status_json(const struct state *s)
     json_object_set_new(o, "clerk", json_string(needs_clerk(s->policy) ? "needed" : "not-needed"));
     json_object_set_new(o, "last_load", load_json(b));
     json_object_set_new(o, "last_gap", gap_json(b));
+    json_object_set_new(o, "already_open", opened_json(s));
     return line_of(o);
 }
 

@@ -71,6 +71,15 @@ static void expect_neighbours(struct board *b)
         atomic_store(&b->watch[i].neighbourhoods, 1);
 }
 
+static void carry_opened(const struct board_opened *from, struct board_opened *to)
+{
+    memcpy(to->first, from->first, sizeof to->first);
+    atomic_store(&to->told, atomic_load(&from->told));
+    atomic_store(&to->processes, atomic_load(&from->processes));
+    atomic_store(&to->files, atomic_load(&from->files));
+    atomic_store(&to->state, atomic_load(&from->state));
+}
+
 void carry_head(const struct board *from, struct board *to)
 {
     expect_neighbours(to);
@@ -82,6 +91,7 @@ void carry_head(const struct board *from, struct board *to)
     to->gap_from_ns = from->gap_from_ns;
     to->gap_until_ns = from->gap_until_ns;
     to->gap_orderly = from->gap_orderly;
+    carry_opened(&from->opened, &to->opened);
     atomic_store(&to->state, atomic_load(&from->state));
     atomic_store(&to->reloads, atomic_load(&from->reloads));
     atomic_store(&to->loaded_ns, atomic_load(&from->loaded_ns));

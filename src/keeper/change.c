@@ -146,6 +146,8 @@ static void announce(struct change *c)
     char status[320];
     snprintf(status, sizeof status, "READY=1\nSTATUS=%s", line + strlen("fileward: "));
     notify_send(c->notify_fd, status);
+    if (f->fresh)
+        looking_begin(&c->looking, f, f->fresh);
     rest(c);
 }
 
@@ -167,6 +169,8 @@ static void end_judge(struct family *old, int ms)
 static void switch_over(struct change *c)
 {
     struct generation *old = c->serving, *new = c->coming;
+    if (old && looking_end(&c->looking, &old->family))
+        new->family.fresh = ~UINT64_C(0); /* it had not finished: the next one looks for everything */
     if (old) {
         end_judge(&old->family, new->family.policy->settings.timeout_ms / 2);
         carry_head(old->family.board, new->family.board);
@@ -392,6 +396,8 @@ void change_tick(struct change *c, int64_t now)
         while_parting(c, now);
         break;
     }
+    if (c->looking.pid)
+        looking_tick(&c->looking, &c->serving->family, now);
     if (c->announced || c->inherited)
         ledger_alive(c->estate.ledger);
     if (c->serving && c->serving->family.board)
@@ -404,8 +410,10 @@ int64_t change_deadline(const struct change *c, int64_t now)
 {
     const struct generation *g = c->serving && c->serving->family.policy ? c->serving : c->coming;
     int64_t usual = g ? g->family.policy->settings.timeout_ms * NS_PER_MS / 4 : SOON_MS * NS_PER_MS;
-    int64_t soon = (c->phase == PHASE_MARKING ? MARKING_MS : SOON_MS) * NS_PER_MS;
-    return now + (c->phase == PHASE_QUIET || usual < soon ? usual : soon);
+    bool long_one = c->phase == PHASE_MARKING || c->phase == PHASE_QUIET; /* marking, and looking who holds what */
+    int64_t soon = (long_one ? MARKING_MS : SOON_MS) * NS_PER_MS;
+    bool quiet = c->phase == PHASE_QUIET && !c->looking.pid;
+    return now + (quiet || usual < soon ? usual : soon);
 }
 
 void change_ask(struct change *c)
@@ -523,6 +531,8 @@ static void end_herald(struct family *f)
  * the kernel. The herald comes last, so that it can tell. */
 void change_end(struct change *c)
 {
+    if (c->serving && c->serving->family.estate)
+        looking_end(&c->looking, &c->serving->family);
     struct generation *all[] = {c->coming, c->serving, c->leaving};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         struct family *f = all[i] ? &all[i]->family : NULL;

@@ -5,6 +5,7 @@
 #define FILEWARD_KEEPER_CHANGE_H
 
 #include "keeper/family.h"
+#include "keeper/looking.h"
 #include "keeper/reading.h"
 #include "keeper/rescue.h"
 
@@ -37,6 +38,7 @@ struct change {
     const char *main_file; /* NULL: the usual one */
     uint32_t features;
     struct rescue rescue;
+    struct looking looking;
     int notify_fd;
 };
 

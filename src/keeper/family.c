@@ -486,7 +486,6 @@ bool family_reap(struct family *f, enum seat seat, int ms, int *how)
 void family_kill(struct family *f, enum seat seat)
 {
     pid_t pid = f->seat[seat].pid;
-    struct estate *e = f->estate;
     if (!pid)
         return;
     syscall(SYS_pidfd_send_signal, f->seat[seat].pidfd, SIGKILL, NULL, 0);

@@ -51,6 +51,7 @@ struct family {
     int board_fd;
     struct child seat[SEAT_COUNT];
     int desk[2]; /* sockets of the judges and of the clerk; -1: no rule needs a clerk */
+    uint64_t fresh; /* watches that no group was inherited for, a bit each */
 };
 
 /* Makes the shared memory that an estate has not inherited. 0, or -1 after a message. */

@@ -129,6 +129,7 @@ int groups_create(struct family *f, const struct family *before, uint32_t *featu
         if (g->fd < 0)
             return complain();
         f->n_gates++;
+        f->fresh |= known ? 0 : UINT64_C(1) << i;
         snprintf(g->watch, sizeof g->watch, "%s", w->name);
         g->deny_errno = takes_errno(g->fd);
         *features |= g->deny_errno ? FEATURE_DENY_ERRNO : 0u;

@@ -70,6 +70,9 @@ static void test_sentences(void **state)
         {"{\"kind\":\"stop\",\"reason\":\"SIGTERM\"}", "fileward stopped: SIGTERM"},
         {"{\"kind\":\"unguarded\",\"watch\":\"ssh\",\"path\":\"/p\",\"reason\":\"link\"}",
          "not guarded: /p, watch ssh: link"},
+        {"{\"kind\":\"open\",\"watch\":\"ssh\",\"by\":[\"read\"],\"object\":{\"path\":\"/p\"},"
+         "\"subject\":{\"exe\":\"/x\",\"pid\":7,\"uid\":0}}",
+         "open before it was guarded: /p by /x[7] uid 0, watch ssh"},
         {"{\"kind\":\"\\u001bnew\"}", "a record of kind \\x1bnew"},
         {"{}", "a record of kind ?"},
         {"{\"kind\":[],\"subject\":7}", "a record of kind ?"},

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/holdings.h"
 #include "base/own.h"
 #include "herald/json.h"
 #include "herald/status.h"
@@ -110,6 +111,13 @@ static void test_golden_news(void **state)
     r->path = fixture_text(&f, "/home/a/.ssh", 12);
     r->text = fixture_text(&f, "a symbolic link", 15);
     assert_golden_record("unguarded", r, NULL);
+    r = FIXTURE_ACCESS(&f);
+    r->kind = RECORD_OPEN;
+    r->role = ROLE_KEEPER;
+    r->held_by = HOLDING_READ | HOLDING_MAPPING;
+    r->flags = 0;
+    r->n_ancestors = 0;
+    assert_golden_record("open", r, NULL);
     assert_golden("gap", line, gap_line(line, r->time_ns, ROLE_JUDGE, 10, 14));
     assert_golden("gap_herald", line, lost_line(line, r->time_ns, 3, "the log could not be written: No space left"));
     assert_golden("stop_herald", line, stop_line(line, r->time_ns, "keeper and judge are gone"));
@@ -136,8 +144,25 @@ static void test_golden_status(void **state)
                       .now_ns = 10,
                       .wall_ns = b->started_ns + INT64_C(90000000000),
                       .dropped = {0, 7, 0, 1}};
+    b->opened.state = OPENED_COMPLETE;
+    b->opened.processes = 1;
+    b->opened.files = b->opened.told = 2;
+    for (int i = 0; i < 2; i++) {
+        b->opened.first[i].pid = 811;
+        memcpy(b->opened.first[i].watch, "ssh", 4);
+        memcpy(b->opened.first[i].exe, "/usr/bin/ssh-agent", 19);
+        memcpy(b->opened.first[i].path, i ? "/root/.ssh/\xff\033" : "/root/.ssh/id", 14);
+    }
     CLEAN_FREE char *text = status_json(&s);
     assert_golden("status", text, strlen(text));
+    assert_null(strstr(text, "/root"));
+    s.names = true;
+    CLEAN_FREE char *named = status_json(&s);
+    assert_non_null(strstr(named, "\"pid\": 811"));
+    assert_non_null(strstr(named, "\"path\": \"/root/.ssh/id\""));
+    assert_non_null(strstr(named, "\"path\": \"/root/.ssh/\\uFFFD\\u001B\""));
+    assert_null(strstr(named, "first\": null"));
+    s.names = false;
     assert_null(status_trouble(&s));
     snprintf(b->reload_text, sizeof b->reload_text, "%s", "/etc/fileward/fileward.ini:7: unknown key `defalt`\n");
     b->reload_failed = 1;
@@ -191,7 +216,7 @@ static void test_manual_shows_them_all(void **state)
 {
     static const char *const names[] = {
         "access", "repeat", "repeat_forgotten", "timeout", "rescue", "start",   "stop",   "stop_herald", "unguarded",
-        "gap",    "events", "gap_herald",       "status",  "check",  "explain", "reload", "api_reload"};
+        "gap",    "events", "gap_herald",       "status",  "check",  "explain", "reload", "api_reload",  "open"};
     static char manual[65536], golden[65536];
     (void)state;
     read_squeezed("docs/json.md", manual, sizeof manual);
