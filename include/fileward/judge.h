@@ -4,6 +4,7 @@
 
 #include "base/answer.h"
 #include "base/ledger.h"
+#include "base/once.h"
 #include "base/register.h"
 #include "base/ring.h"
 #include "fileward/board.h"
@@ -14,6 +15,7 @@ struct judge_setup {
     int n_gates;
     struct board *board;
     const struct reg *reg;
+    struct once *once;
     struct ring *ring;
     int lock_fd; /* base/lock.h: the judge that reads holds LOCK_JUDGE */
     struct ledger *ledger;

@@ -9,7 +9,7 @@
 #include "base/lookup.h"
 #include "policy/glob.h"
 
-enum { ENTRIES = 256, WAYS = 4 };
+enum { ENTRIES = 256, WAYS = 4, PAUSE = 20 };
 #ifdef FILEWARD_NO_CACHE
 static const int64_t fresh_ns = 0;
 #else
@@ -25,6 +25,7 @@ struct target {
 struct known {
     struct program program;
     int64_t looked_at; /* 0: free */
+    int64_t until;     /* it need not be looked at again */
     struct program_set set;
     bool refused;       /* it lies where nothing is looked up */
     bool proven;        /* holds for whoever runs it: its name led to it in our own namespace, or names do not matter */
@@ -34,14 +35,18 @@ struct known {
 struct programs {
     const struct policy *policy;
     struct lookup *names;
+    struct once *once;      /* NULL: nothing is remembered */
     struct target *targets; /* one for each policy program; globs stay empty */
     bool *literal;
-    bool globs; /* not all are literal: what a file is may depend on its name */
-    int64_t targets_at;
+    bool globs;            /* not all are literal: what a file is may depend on its name */
+    uint64_t *pattern;     /* each one's number in `once` */
+    int64_t targets_at;    /* clock_now() of the last look at all of them, */
+    int64_t targets_since; /* when it began by the wall clock, as ctimes are */
+    int64_t targets_took;
     struct known known[ENTRIES];
 };
 
-struct programs *programs_create(const struct policy *p, struct lookup *names)
+struct programs *programs_create(const struct policy *p, struct lookup *names, struct once *once)
 {
     struct programs *t = calloc(1, sizeof *t);
     size_t n = p->n_programs ? p->n_programs : 1;
@@ -49,15 +54,18 @@ struct programs *programs_create(const struct policy *p, struct lookup *names)
         return NULL;
     t->policy = p;
     t->names = names;
+    t->once = once;
+    t->pattern = calloc(n, sizeof *t->pattern);
     t->targets = calloc(n, sizeof *t->targets);
     t->literal = calloc(n, sizeof *t->literal);
-    if (!t->targets || !t->literal) {
+    if (!t->targets || !t->literal || !t->pattern) {
         programs_free(t);
         return NULL;
     }
     for (size_t i = 0; i < p->n_programs; i++) {
         t->literal[i] = glob_is_literal(p->programs[i].text);
         t->globs = t->globs || !t->literal[i];
+        t->pattern[i] = once_pattern(p->programs[i].text);
     }
     return t;
 }
@@ -68,32 +76,63 @@ void programs_free(struct programs *t)
         return;
     free(t->targets);
     free(t->literal);
+    free(t->pattern);
     free(t);
 }
 
-static void look_up(const struct programs *t, struct target *target, const char *path)
+static bool leads_to(const struct programs *t, const char *path, struct file_id *id)
 {
     struct statx st;
-    target->exists = lookup_follow(t->names, path, &st);
-    if (target->exists)
-        target->id = file_id_of(&st);
+    bool exists = lookup_follow(t->names, path, &st);
+    if (exists)
+        *id = file_id_of(&st);
+    return exists;
 }
 
 static bool names_it(const struct programs *t, const char *path, const struct file_id *id)
 {
-    struct target named = {.exists = false};
-    look_up(t, &named, path);
-    return named.exists && file_id_equal(&named.id, id);
+    struct file_id named;
+    return leads_to(t, path, &named) && file_id_equal(&named, id);
 }
 
-static void refresh_targets(struct programs *t, int64_t now)
+static void remember(const struct programs *t, size_t i, const struct file_id *id)
 {
-    if (t->targets_at && now - t->targets_at < fresh_ns)
-        return;
-    t->targets_at = now;
+    if (t->once)
+        once_add(t->once, t->pattern[i], id);
+}
+
+static void look_up(struct programs *t, size_t i)
+{
+    struct target *target = &t->targets[i], before = *target;
+    target->exists = leads_to(t, t->policy->programs[i].text, &target->id);
+    if (target->exists && !(before.exists && file_id_equal(&before.id, &target->id)))
+        remember(t, i, &target->id);
+}
+
+/* Whether the targets may be out of date for a program that changed then: whatever gives a file a name, or takes it,
+ * changes the file. */
+static bool may_have_moved(const struct programs *t, int64_t changed_ns)
+{
+    const int64_t coarse_ns = 20 * NS_PER_MS; /* file systems take the time of the last tick */
+    return changed_ns + coarse_ns >= t->targets_since;
+}
+
+/* Returns whether they are up to date. Programs that change all the time make us look at most a twentieth of the time. */
+static bool refresh_targets(struct programs *t, int64_t now, int64_t changed_ns)
+{
+    if (t->targets_at && now - t->targets_at < fresh_ns) {
+        if (!may_have_moved(t, changed_ns))
+            return true;
+        if (now - t->targets_at < PAUSE * t->targets_took)
+            return false;
+    }
+    t->targets_since = clock_wall();
     for (size_t i = 0; i < t->policy->n_programs; i++)
         if (t->literal[i])
-            look_up(t, &t->targets[i], t->policy->programs[i].text);
+            look_up(t, i);
+    t->targets_at = clock_now();
+    t->targets_took = t->targets_at - now;
+    return true;
 }
 
 static bool is_named(const struct programs *t, size_t i, const char *name)
@@ -115,11 +154,36 @@ static bool compare(struct programs *t, const struct file_id *id, const char *na
             leads_here = names_it(t, name, id);
         }
         if (named && t->literal[i]) /* upgraded since the last look at the targets? */
-            look_up(t, &t->targets[i], name);
-        if (t->literal[i] ? t->targets[i].exists && file_id_equal(&t->targets[i].id, id) : named && leads_here)
-            program_set_add(set, i);
+            look_up(t, i);
+        if (t->literal[i] ? !t->targets[i].exists || !file_id_equal(&t->targets[i].id, id) : !named || !leads_here)
+            continue;
+        program_set_add(set, i);
+        if (!t->literal[i])
+            remember(t, i, id);
     }
     return looked && leads_here;
+}
+
+struct recollection {
+    const struct programs *t;
+    struct program_set *set;
+};
+
+static void recollect(void *ctx, uint64_t pattern)
+{
+    const struct recollection *r = ctx;
+    for (size_t i = 0; i < r->t->policy->n_programs; i++)
+        if (r->t->pattern[i] == pattern)
+            program_set_add(r->set, i);
+}
+
+/* A deleted program has no name to look up: it is what it was when it had one. */
+static void look_back(const struct programs *t, const struct file_id *id, struct program_set *set)
+{
+    struct recollection r = {.t = t, .set = set};
+    memset(set, 0, sizeof *set);
+    if (t->once)
+        once_find(t->once, id, recollect, &r);
 }
 
 static bool same_file(const struct known *k, const struct program *p)
@@ -141,35 +205,30 @@ static struct known *find(struct programs *t, const struct program *p)
     return oldest;
 }
 
-static uint64_t hash_name(const char *name)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
-    return h;
-}
-
 bool programs_of(struct programs *t, const struct program *program, program_path *path, const void *ctx,
                  struct program_set *set)
 {
     int64_t now = clock_now();
     struct known *k = find(t, program);
     bool seen = same_file(k, program);
-    bool fresh = seen && k->program.changed_ns == program->changed_ns && k->program.links == program->links &&
-                 now - k->looked_at < fresh_ns;
-    /* A deleted program has no name to look up: it is what it was when it had one. */
-    if ((fresh && k->proven) || (seen && program->links == 0)) {
+    bool fresh =
+        seen && k->program.changed_ns == program->changed_ns && k->program.links == program->links && now < k->until;
+    if (fresh && (k->proven || program->links == 0)) {
         *set = k->set;
         return !k->refused;
     }
     char name[PATH_MAX];
-    if (path(ctx, name, sizeof name) < 0)
+    if (program->links == 0 || path(ctx, name, sizeof name) < 0)
         name[0] = '\0';
-    uint64_t hash = hash_name(name);
+    uint64_t hash = once_pattern(name);
     if (!fresh || k->name_hash != hash) {
-        *k = (struct known){.program = *program, .looked_at = now, .name_hash = hash};
-        refresh_targets(t, now);
-        k->proven = compare(t, &program->id, name, &k->set) || !t->globs;
+        *k = (struct known){.program = *program, .looked_at = now, .until = now + fresh_ns, .name_hash = hash};
+        if (program->links == 0)
+            look_back(t, &program->id, &k->set);
+        else if (!refresh_targets(t, now, program->changed_ns))
+            k->until = now + PAUSE * t->targets_took;
+        if (program->links > 0)
+            k->proven = compare(t, &program->id, name, &k->set) || !t->globs;
         k->refused = lookup_refused_device(t->names, program->id.major, program->id.minor);
         lookup_rest(t->names);
     }

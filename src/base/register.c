@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/once.h"
 #include "base/own.h"
 
 enum {
@@ -36,6 +37,7 @@ struct reg {
     _Atomic uint32_t slot[2 * SLOTS_MOST];
     struct entry entry[REGISTER_ENTRIES_MAX];
     char names[NAME_BYTES];
+    struct once once;
 };
 
 #define LAYOUT (UINT64_C(3) << 32 | sizeof(struct entry))
@@ -78,6 +80,11 @@ struct reg *reg_attach(int fd)
 void reg_close(struct reg *r)
 {
     munmap(r, sizeof *r);
+}
+
+struct once *reg_once(struct reg *r)
+{
+    return &r->once;
 }
 
 static uint32_t hash(int watch, const struct file_id *id)

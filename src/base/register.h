@@ -49,6 +49,11 @@ uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id);
 /* Which inode an entry is of. False: there is no such entry. */
 bool reg_id(const struct reg *r, uint32_t entry, struct file_id *out);
 
+/* What programs once were (base/once.h): lies here because this memory outlives every judge, and keepers too. The judge that
+ * serves writes it. */
+struct once;
+struct once *reg_once(struct reg *r);
+
 /* Whether the policy has come to leave out the place of an entry, and setting that (writer): a reload may exclude what
  * is marked already, and take it in again. */
 bool reg_is_outside(const struct reg *r, uint32_t entry);

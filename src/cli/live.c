@@ -119,7 +119,7 @@ int portrait_process(const struct policy *p, int32_t pid, struct portrait *w)
 {
     CLEAN_PROCESS struct process process = {.proc = -1};
     __attribute__((cleanup(free_lookup))) struct lookup *names = lookup_create();
-    __attribute__((cleanup(free_programs))) struct programs *programs = names ? programs_create(p, names) : NULL;
+    __attribute__((cleanup(free_programs))) struct programs *programs = names ? programs_create(p, names, NULL) : NULL;
     struct creds creds;
     bool known;
     if (!programs || process_open(&process, pid) < 0 || process_creds(&process, &creds) < 0)

@@ -36,14 +36,14 @@ struct subjects {
     struct units units;
 };
 
-struct subjects *subjects_create(const struct policy *p, struct board *board, struct lookup *names)
+struct subjects *subjects_create(const struct policy *p, struct board *board, struct lookup *names, struct once *once)
 {
     struct subjects *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
     t->board = board;
     t->by_ids = board->features & FEATURE_PIDFD_INFO ? PROCESS_PIDFD : PROCESS_PIDFD | PROCESS_PROC;
-    t->programs = programs_create(p, names);
+    t->programs = programs_create(p, names, once);
     if (!t->programs) {
         free(t);
         return NULL;

@@ -38,7 +38,7 @@ struct inquiry {
 
 /* NULL when memory is out. Keeps the pointers. */
 struct lookup;
-struct subjects *subjects_create(const struct policy *p, struct board *board, struct lookup *names);
+struct subjects *subjects_create(const struct policy *p, struct board *board, struct lookup *names, struct once *once);
 
 /* Begins an inquiry about thread `tid`, of which `may_need` (ATTR_ bits) may be asked. Costs nothing yet. */
 void subject_find(struct subjects *t, int32_t tid, unsigned may_need, struct inquiry *out);

@@ -167,6 +167,7 @@ static void be_judge(struct family *f, int control)
                                                           .n_gates = f->n_gates,
                                                           .board = f->board,
                                                           .reg = e->reg,
+                                                          .once = reg_once(e->reg),
                                                           .ring = &e->rings[ROLE_JUDGE],
                                                           .lock_fd = e->files.lock,
                                                           .ledger = e->ledger,
@@ -486,6 +487,7 @@ bool family_reap(struct family *f, enum seat seat, int ms, int *how)
 void family_kill(struct family *f, enum seat seat)
 {
     pid_t pid = f->seat[seat].pid;
+    struct estate *e = f->estate;
     if (!pid)
         return;
     syscall(SYS_pidfd_send_signal, f->seat[seat].pidfd, SIGKILL, NULL, 0);

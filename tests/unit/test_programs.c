@@ -37,6 +37,7 @@ struct house {
     struct policy policy;
     struct lookup *lookup;
     struct programs *programs;
+    struct once once;
 };
 
 enum { SSH, LINK, GLOB, MISSING, ANY, N_PATTERNS };
@@ -85,7 +86,7 @@ static struct house *new_house(void)
     h->policy = (struct policy){.programs = h->patterns, .n_programs = N_PATTERNS};
     h->lookup = lookup_create();
     assert_non_null(h->lookup);
-    h->programs = programs_create(&h->policy, h->lookup);
+    h->programs = programs_create(&h->policy, h->lookup, &h->once);
     assert_non_null(h->programs);
     return h;
 }
@@ -216,13 +217,106 @@ static void test_deleted(void **state)
     }
     path_in(h, "other", path);
     assert_int_equal(unlink(path), 0);
-    expect(h, &unseen, "other (deleted)", 0, false);
+    expect(h, &unseen, "other (deleted)", BIT(LINK),
+           false); /* nobody ran it, and it was looked at as what a name leads to */
+    struct program glob = program_at(h, "lib/a-tool");
+    glob.links = 0;
+    expect(h, &glob, "lib/a-tool (deleted)", 0, true); /* what a glob matches is known once it was run */
 
     /* Of the same number and another birth, it is another program. */
     struct program reused = ssh;
     reused.id.born_ns++;
     reused.links = 1;
     expect(h, &reused, "elsewhere", 0, false);
+    close_house(h);
+}
+
+/* Another judge, that comes after the upgrade or after a reload, knows it too; it was that of one policy text only. */
+static void test_deleted_before(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    char path[PATH_MAX];
+    struct program ssh = program_at(h, "ssh"), tool = program_at(h, "lib/a-tool");
+    expect(h, &ssh, "ssh", BIT(SSH), false);
+    expect(h, &tool, "lib/a-tool", BIT(GLOB) | BIT(ANY), false);
+    path_in(h, "ssh", path);
+    assert_int_equal(unlink(path), 0);
+    ssh.links = tool.links = 0;
+
+    programs_free(h->programs);
+    h->programs = programs_create(&h->policy, h->lookup, NULL);
+    expect(h, &ssh, "ssh (deleted)", 0, false);
+    programs_free(h->programs);
+    h->programs = programs_create(&h->policy, h->lookup, &h->once);
+    expect(h, &ssh, "ssh (deleted)", BIT(SSH), false);
+    expect(h, &ssh, "link", BIT(SSH), true); /* whatever it is called */
+    expect(h, &tool, NULL, BIT(GLOB) | BIT(ANY), false);
+    struct program other = ssh;
+    other.id.born_ns++;
+    expect(h, &other, "ssh (deleted)", 0, false);
+
+    programs_free(h->programs);
+    strcat(h->names[SSH], "-add");
+    h->programs = programs_create(&h->policy, h->lookup, &h->once);
+    expect(h, &ssh, "ssh (deleted)", 0, false);
+    /* With a name it is what it is, not what it was. */
+    ssh.links = 1;
+    expect(h, &ssh, "elsewhere", 0, false);
+    close_house(h);
+}
+
+static void count_patterns(void *ctx, uint64_t pattern)
+{
+    *(uint64_t *)ctx += pattern;
+}
+
+static uint64_t recalled(const struct once *o, uint64_t ino, int64_t born_ns)
+{
+    uint64_t sum = 0;
+    once_find(o, &(struct file_id){8, 1, ino, born_ns}, count_patterns, &sum);
+    return sum;
+}
+
+static void test_once(void **state)
+{
+    (void)state;
+    static struct once o;
+    for (uint64_t i = 1; i <= ONCE_MAX + 1; i++) {
+        once_add(&o, 7, &(struct file_id){8, 1, i, 1});
+        once_add(&o, 7, &(struct file_id){8, 1, i, 1}); /* is there already */
+    }
+    assert_int_equal(recalled(&o, 1, 1), 0); /* gave way */
+    assert_int_equal(recalled(&o, 2, 1), 7);
+    assert_int_equal(recalled(&o, ONCE_MAX + 1, 1), 7);
+    once_add(&o, 8, &(struct file_id){8, 1, 100, 1});
+    assert_int_equal(recalled(&o, 100, 1), 15); /* two patterns may name one program */
+    assert_int_equal(recalled(&o, 100, 2), 0);
+    once_add(&o, 7, &(struct file_id){8, 1, 5000, 0});
+    assert_int_equal(recalled(&o, 5000, 0), 0); /* who was born then nobody knows */
+}
+
+/* A program that changed since the last look at the names is looked at anew: a rename is such a change. */
+static void test_at_once(void **state)
+{
+    (void)state;
+    struct house *h = new_house();
+    struct program ssh = program_at(h, "ssh");
+    expect(h, &ssh, "ssh", BIT(SSH), false);
+    later_ns += 50 * NS_PER_MS;
+    make(h, "new");
+    rename_in(h, "new", "other");
+    struct program other = program_at(h, "other");
+    other.changed_ns = clock_wall();
+    expect(h, &other, "!/by/another/name", BIT(LINK), false);
+    later_ns += 50 * NS_PER_MS;
+    rename_in(h, "ssh", "was-ssh");
+    ssh.changed_ns = clock_wall();
+    expect(h, &ssh, "was-ssh", 0, false);
+    later_ns += 50 * NS_PER_MS;
+    rename_in(h, "was-ssh", "ssh");
+    ssh.changed_ns = clock_wall();
+    expect(h, &ssh, "!", BIT(SSH), false);
     close_house(h);
 }
 
@@ -314,7 +408,7 @@ static void test_empty(void **state)
     (void)state;
     const struct policy p = {.n_programs = 0};
     struct lookup *names = lookup_create();
-    struct programs *t = programs_create(&p, names);
+    struct programs *t = programs_create(&p, names, NULL);
     struct program_set set, none = {0};
     assert_non_null(t);
     assert_true(programs_of(t, &(struct program){.id = {8, 1, 5, 5}, .links = 1}, told, "/usr/bin/x", &set));
@@ -346,9 +440,10 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_inode), cmocka_unit_test(test_impostor),   cmocka_unit_test(test_deleted),
-        cmocka_unit_test(test_replaced), cmocka_unit_test(test_appears),    cmocka_unit_test(test_many),
-        cmocka_unit_test(test_empty),    cmocka_unit_test(test_other_name), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_by_inode),       cmocka_unit_test(test_impostor),   cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_replaced),       cmocka_unit_test(test_appears),    cmocka_unit_test(test_many),
+        cmocka_unit_test(test_empty),          cmocka_unit_test(test_other_name), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_deleted_before), cmocka_unit_test(test_once),       cmocka_unit_test(test_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
