@@ -20,9 +20,10 @@ install_version() {
     cp "$BUILD/tests/shifter" "$T/package/usr/bin/agent"
     echo "$1" >>"$T/package/usr/bin/tool"
     echo "$1" >>"$T/package/usr/bin/agent"
-    dpkg-deb --root-owner-group -b "$T/package" "$T/package.deb" >"$T/dpkg.said" 2>&1 &&
-        dpkg --root="$root" --log="$T/dpkg.log" -i "$T/package.deb" >>"$T/dpkg.said" 2>&1 ||
+    if ! { dpkg-deb --root-owner-group -b "$T/package" "$T/package.deb" &&
+        dpkg --root="$root" --log="$T/dpkg.log" -i "$T/package.deb"; } >"$T/dpkg.said" 2>&1; then
         fail "dpkg: $(cat "$T/dpkg.said")"
+    fi
 }
 install_version 1
 tool=$root/usr/bin/tool
