@@ -471,7 +471,7 @@ int sandbox_drop_to_reading(void)
 
 int sandbox_drop_to_looking(uint32_t uid, uint32_t gid)
 {
-    static const cap_value_t looking[] = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN};
+    static const cap_value_t looking[] = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE};
     __attribute__((cleanup(release_filter))) scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
     struct rlimit none = {0, 0};
     if (!f)

@@ -18,7 +18,7 @@ int sandbox_enter(enum role role, uint32_t uid, uint32_t gid, int log_dir_fd);
 int sandbox_drop_to_reading(void);
 
 /* For the throw-away child that looks at what processes hold: becomes the service user, keeps what /proc asks for
- * (SYS_PTRACE, DAC_READ_SEARCH, and SYS_ADMIN for map_files), and may read, look and say. 0; -1 after a message. */
+ * (SYS_PTRACE, DAC_READ_SEARCH, CHECKPOINT_RESTORE for map_files), and may read, look and say. 0; -1 after a message. */
 int sandbox_drop_to_looking(uint32_t uid, uint32_t gid);
 
 /* Whether the kernel can confine by Landlock. */

@@ -50,7 +50,7 @@ struct family {
     struct board *board;
     int board_fd;
     struct child seat[SEAT_COUNT];
-    int desk[2]; /* sockets of the judges and of the clerk; -1: no rule needs a clerk */
+    int desk[2];    /* sockets of the judges and of the clerk; -1: no rule needs a clerk */
     uint64_t fresh; /* watches that no group was inherited for, a bit each */
 };
 
