@@ -32,8 +32,8 @@ static void unmap_ourselves(void)
     while (f && n < 16 && fgets(line, sizeof line, f)) {
         if (!strstr(line, self) || sscanf(line, "%lx-%lx %7s", &from[n], &to[n], flags) != 3)
             continue;
-        prot[n] = (flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) |
-                  (flags[2] == 'x' ? PROT_EXEC : 0);
+        prot[n] =
+            (flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) | (flags[2] == 'x' ? PROT_EXEC : 0);
         n++;
     }
     if (f)

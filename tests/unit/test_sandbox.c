@@ -157,6 +157,43 @@ static void test_ids_and_capabilities(void **state)
     }
 }
 
+/* The throw-away child that looks who holds what: behind the keeper's filter, as it is forked. */
+static int as_looker(bool looks)
+{
+    int status = 0;
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        char text[4096], path[64], uid[32];
+        alarm(30);
+        if (enter(ROLE_KEEPER) < 0 || sandbox_drop_to_looking(USER, GROUP) < 0)
+            _exit(1);
+        int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+        snprintf(uid, sizeof uid, "\nUid:\t%d\t", USER);
+        text[read(fd, text, sizeof text - 1)] = '\0';
+        uint64_t caps = bit(CAP_SYS_PTRACE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_CHECKPOINT_RESTORE);
+        snprintf(path, sizeof path, "\nCapPrm:\t%016lx\n", (unsigned long)caps);
+        if (!strstr(text, path) || !strstr(text, "\nNoNewPrivs:\t1\n") || !strstr(text, uid))
+            _exit(2);
+        if (syscall(SYS_kcmp, getpid(), parent, 2, 0, 0) < 0 && errno != ENOSYS)
+            _exit(3);
+        if (!looks)
+            open(log_dir, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void test_looker(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(as_looker(true), 0);
+    int status = as_looker(false);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
 /* --- what it may ------------------------------------------------------------------------------------------------ */
 
 enum { KILLED = -1, FINE = 0 };
@@ -419,6 +456,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_looker),
         cmocka_unit_test(test_ids_and_capabilities),
         cmocka_unit_test(test_calls),
 #if defined(__x86_64__) && !defined(FILEWARD_ASAN)
