@@ -147,6 +147,7 @@ char *status_json(const struct state *s)
                   "pending", number(atomic_load(&b->pending)), "rescues", number(atomic_load(&b->rescues)),
                   "journal_dropped", number(s->journal_dropped), "features", features_o, "weaker", weaker);
     json_object_set_new(o, "clerk", json_string(needs_clerk(s->policy) ? "needed" : "not-needed"));
+    json_object_set_new(o, "rescans", number(atomic_load(&b->rescans)));
     json_object_set_new(o, "last_load", load_json(b));
     json_object_set_new(o, "last_gap", gap_json(b));
     return line_of(o);

@@ -60,6 +60,7 @@ struct stage {
     struct ring ring;
     struct gate gate;
     int reg_fd;
+    struct land land;
     struct scout_setup setup;
     pid_t answerer;
     char said[16][64]; /* what stayed unguarded, and why, cut */
@@ -161,7 +162,12 @@ static struct stage *new_stage(void)
                             .mode = MODE_AUDIT};
     assert_true(s->gate.fd >= 0);
     s->setup = (struct scout_setup){
-        .policy = &s->policy, .gates = &s->gate, .board = s->board, .reg = s->reg, .ring = &s->ring, .control_fd = -1};
+        .policy = &s->policy, .gates = &s->gate, .board = s->board, .reg = s->reg, .ring = &s->ring, .changes_fd = scout_changes_group(),
+        .control_fd = -1};
+    assert_true(s->setup.changes_fd >= 0);
+    s->land = (struct land){.is = &s->setup, .mounts = mounts_create(MOUNTS_TABLE)};
+    assert_non_null(s->land.mounts);
+    reach_init(&s->land.reach, s->land.mounts);
     s->answerer = fork();
     if (s->answerer == 0)
         answer_all(&s->gate);
@@ -171,6 +177,9 @@ static struct stage *new_stage(void)
 
 static void close_stage(struct stage *s)
 {
+    close(s->setup.changes_fd);
+    reach_free(&s->land.reach);
+    mounts_free(s->land.mounts);
     close(s->gate.fd);
     kill(s->answerer, SIGKILL);
     assert_int_equal(waitpid(s->answerer, NULL, 0), s->answerer);
@@ -205,8 +214,8 @@ static void walk(struct stage *s)
         struct record r;
         char bytes[RECORD_BYTES_MAX];
     } b;
-    struct marks m = {.is = &s->setup, .watch = 0};
-    walk_watch(&m);
+    struct marks m = {.is = &s->setup, .land = &s->land, .watch = 0};
+    walk_watch(&m, "");
     s->n_said = 0;
     while (ring_pop(&s->ring, &b.r) > 0) {
         assert_int_equal(b.r.kind, RECORD_UNGUARDED);
