@@ -189,6 +189,24 @@ size_t reg_with_handle(const struct reg *r, uint64_t handle, uint32_t *out, size
 
 /* --- slots ------------------------------------------------------------------------------------------------------ */
 
+static bool is_used(const struct reg *r, uint32_t n)
+{
+    return r->used[n / 64] >> (n % 64) & 1;
+}
+
+/* The first entry in use from `n` on; 0: none. Entries that are not used are not looked at: that would take memory. */
+static uint32_t used_from(const struct reg *r, uint32_t n)
+{
+    uint32_t top = atomic_load(&r->top);
+    while (n < top && n < REGISTER_ENTRIES_MAX) {
+        uint64_t rest = r->used[n / 64] >> (n % 64);
+        if (rest)
+            return n + (uint32_t)__builtin_ctzll(rest);
+        n = (n / 64 + 1) * 64;
+    }
+    return 0;
+}
+
 static void put_in_slot(struct reg *r, uint32_t hash, uint32_t n)
 {
     uint32_t table = atomic_load(&r->table), mask = (1u << (table & 0xff)) - 1;
@@ -239,9 +257,9 @@ static void move_slots(struct reg *r)
     while (log < SLOTS_MAX_LOG && 1u << log < r->live * 4)
         log++;
     _Atomic uint32_t *slot = r->slot[half];
-    uint32_t mask = (1u << log) - 1, top = atomic_load(&r->top), keys = 0;
+    uint32_t mask = (1u << log) - 1, keys = 0;
     give_back(slot, sizeof r->slot[0]);
-    for (uint32_t n = 1; n < top; n++) {
+    for (uint32_t n = 1; (n = used_from(r, n)); n++) {
         const struct entry *e = &r->entry[n];
         if (!is_findable(e))
             continue;
@@ -282,8 +300,8 @@ static uint32_t reserve_name(struct reg *r, uint32_t half, size_t len)
  * stay. */
 static void move_names(struct reg *r)
 {
-    uint32_t from = atomic_load(&r->names_half) & 1, to = !from, top = atomic_load(&r->top);
-    for (uint32_t n = 1; n < top; n++) {
+    uint32_t from = atomic_load(&r->names_half) & 1, to = !from;
+    for (uint32_t n = 1; (n = used_from(r, n)); n++) {
         struct entry *e = &r->entry[n];
         uint32_t old = atomic_load(&e->name), at;
         if (!(atomic_load(&e->version) & 1) || old / NAME_BYTES == to || e->name_len == 0)
@@ -312,11 +330,6 @@ static uint32_t put_name(struct reg *r, const char *name, size_t len)
 }
 
 /* --- entries ---------------------------------------------------------------------------------------------------- */
-
-static bool is_used(const struct reg *r, uint32_t n)
-{
-    return r->used[n / 64] >> (n % 64) & 1;
-}
 
 static uint32_t take_entry(struct reg *r)
 {
@@ -418,22 +431,22 @@ void reg_remove(struct reg *r, uint32_t n)
 
 void reg_mend(struct reg *r)
 {
-    uint32_t top = atomic_load(&r->top);
     r->live = 0;
     r->hint = 0;
-    for (uint32_t n = 1; n < top; n++) {
-        r->entry[n].children = 0;
-        if (is_used(r, n) && !(atomic_load(&r->entry[n].version) & 1))
+    for (uint32_t n = 1; (n = used_from(r, n)); n++) {
+        if (atomic_load(&r->entry[n].version) & 1) {
+            r->entry[n].children = 0;
+            r->live++;
+        } else {
             r->used[n / 64] &= ~(UINT64_C(1) << (n % 64));
-        r->live += is_used(r, n);
+        }
     }
-    for (uint32_t n = 1; n < top; n++)
-        if (is_used(r, n) && r->entry[n].parent)
+    for (uint32_t n = 1; (n = used_from(r, n)); n++)
+        if (r->entry[n].parent)
             r->entry[r->entry[n].parent].children++;
     move_slots(r);
-    for (uint32_t n = 1; n < top; n++)
-        if (is_used(r, n))
-            bury(r, n);
+    for (uint32_t n = 1; (n = used_from(r, n)); n++)
+        bury(r, n);
 }
 
 void reg_set_note(struct reg *r, uint32_t entry, const struct reg_note *note)
@@ -494,9 +507,9 @@ void reg_set_outside(struct reg *r, uint32_t entry, bool outside)
 
 void reg_for_each(const struct reg *r, reg_each *each, void *ctx)
 {
-    for (uint32_t i = 1; i < atomic_load(&r->top) && i < REGISTER_ENTRIES_MAX; i++)
-        if (is_findable(&r->entry[i]))
-            each(ctx, r->entry[i].watch, i);
+    for (uint32_t n = 1; (n = used_from(r, n)); n++)
+        if (is_findable(&r->entry[n]))
+            each(ctx, r->entry[n].watch, n);
 }
 
 struct reg_size reg_size(const struct reg *r)

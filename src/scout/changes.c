@@ -93,6 +93,20 @@ static void on_end(struct change_feed *c, const struct named *s)
     }
 }
 
+/* Something that was left out may have got another owner. Where it is, the kernel can say if anybody has just used its
+ * name. */
+static void on_owner(struct change_feed *c, const struct named *s)
+{
+    char link[32], path[PATH_MAX];
+    CLEAN_FD int fd = reach_open(&c->land->reach, s->fsid, s->handle);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = fd < 0 ? -1 : readlink(link, path, sizeof path - 1);
+    if (n <= 1 || path[0] != '/')
+        return;
+    path[n] = '\0';
+    changes_at(c, path);
+}
+
 /* The parts of an event, as far as they hold together. */
 static void read_event(struct change_feed *c, const struct fanotify_event_metadata *e)
 {
@@ -116,6 +130,8 @@ static void read_event(struct change_feed *c, const struct fanotify_event_metada
     }
     if (e->mask & (FAN_CREATE | FAN_MOVED_TO) && appeared.name)
         on_name(c, &appeared);
+    if (e->mask & FAN_ATTRIB && itself.handle)
+        on_owner(c, &itself);
     if (e->mask & FAN_DELETE_SELF && itself.handle)
         on_end(c, &itself);
 }

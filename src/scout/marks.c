@@ -196,6 +196,12 @@ bool marks_outpost(struct marks *m, struct node *dir, const char *path)
     return true;
 }
 
+void marks_await(struct marks *m, const struct node *n)
+{
+    if (m->is->changes_fd >= 0 && m->awaited < PER_USER_MAX && add(m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) == 0)
+        m->awaited++;
+}
+
 void marks_gone(struct marks *m, uint32_t entry)
 {
     struct board_watch *b = &m->is->board->watch[m->watch];

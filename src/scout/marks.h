@@ -44,6 +44,7 @@ struct marks {
     int64_t told_since_ns; /* ... */
     uint64_t seen;         /* by marks_review() */
     uint32_t neighbours;   /* ... */
+    uint32_t awaited;      /* by marks_await() */
 };
 
 /* Guards a directory (with what is opened in it) or a file. False if it could not be marked (recorded). `path` is its
@@ -56,6 +57,9 @@ bool marks_neighbourhood(struct marks *m, struct node *dir, const char *path);
 /* Makes the kernel tell us of names that appear in a directory: one of them may lead to what the watch guards. Nobody is
  * asked about anything for it. */
 bool marks_outpost(struct marks *m, struct node *dir, const char *path);
+
+/* What is left unguarded may come to be guarded when it gets another owner: makes the kernel tell us. */
+void marks_await(struct marks *m, const struct node *n);
 
 /* The inode of a register entry of this watch is gone, and its marks with it. */
 void marks_gone(struct marks *m, uint32_t entry);

@@ -22,7 +22,7 @@ struct walk {
     struct marks *m;
     const struct policy *policy;
     const struct watch *watch;
-    bool home;           /* the pattern says "~" */
+    const struct home *home; /* the pattern says "~": whose */
     char path[PATH_MAX]; /* of the node in hand */
     size_t len;
     int depth;
@@ -187,6 +187,14 @@ static void for_each_child(struct walk *w, const struct node *dir, each_child *e
     }
 }
 
+/* What must not be taken in. An owner can still be given to what is there: we are told, and look again. */
+static void refuse(struct walk *w, const struct node *child, const struct node *parent, const char *why)
+{
+    marks_unguarded(w->m, w->path, why);
+    if (child->fd >= 0 && child->uid != parent->uid && !S_ISLNK(child->mode) && child->mount == parent->mount)
+        marks_await(w->m, child);
+}
+
 static void guard(struct walk *w, struct node *n, const struct node *parent, const char *name);
 
 static void guard_child(struct walk *w, const struct node *dir, const char *name, const void *ctx)
@@ -198,7 +206,7 @@ static void guard_child(struct walk *w, const struct node *dir, const char *name
         return;
     const char *why = objection(w, &child, dir);
     if (why)
-        marks_unguarded(w->m, w->path, why);
+        refuse(w, &child, dir, why);
     else
         guard(w, &child, dir, name);
 }
@@ -255,7 +263,7 @@ static void take(struct walk *w, const struct node *dir, const char *name, const
         return;
     const char *why = objection(w, &child, dir);
     if (why && (s->literal || !S_ISLNK(child.mode))) {
-        marks_unguarded(w->m, w->path, why);
+        refuse(w, &child, dir, why);
         return;
     }
     if (why)
@@ -312,6 +320,10 @@ static void follow(struct walk *w, struct node *n, struct rest rest)
     struct step s;
     if (!first_component(rest, &s))
         return;
+    if (w->home && w->len == strlen(w->home->path) && n->uid != w->home->uid) { /* it is being made, or is not his */
+        marks_await(w->m, n);
+        return;
+    }
     marks_outpost(w->m, n, w->len ? w->path : "/"); /* before it is looked into, so that nothing appears unseen */
     if (s.literal) {
         follow_literal(w, n, &s);
@@ -348,12 +360,13 @@ static bool may_lead_to(const char *text, size_t literal, const char *path)
     return true;
 }
 
-static void walk_path(struct marks *m, const char *text, size_t literal, const char *target)
+static void walk_path(struct marks *m, const char *text, const struct home *home, const char *target)
 {
+    size_t literal = home ? strlen(home->path) : 0;
     struct walk w = {.m = m,
                      .policy = m->is->policy,
                      .watch = &m->is->policy->watches[m->watch],
-                     .home = literal > 0,
+                     .home = home,
                      .mounts = m->land->mounts,
                      .target = target,
                      .target_len = strlen(target)};
@@ -372,7 +385,7 @@ static void walk_homes(struct marks *m, const char *text, const char *target)
         char path[PATH_MAX];
         int n = snprintf(path, sizeof path, "%s%s", p->homes[h].path, text);
         if (n > 0 && (size_t)n < sizeof path)
-            walk_path(m, path, strlen(p->homes[h].path), target);
+            walk_path(m, path, &p->homes[h], target);
     }
 }
 
@@ -385,7 +398,7 @@ void walk_watch(struct marks *m, const char *target)
         else if (paths->v[i].home)
             walk_homes(m, paths->v[i].text, target);
         else
-            walk_path(m, paths->v[i].text, 0, target);
+            walk_path(m, paths->v[i].text, NULL, target);
     }
 }
 
