@@ -4,7 +4,7 @@
 setup
 need vim git useradd
 ROUNDS=${ROUNDS:-12}
-COMMAND_SECONDS=200
+COMMAND_SECONDS=$((ROUNDS * 3 + 60))
 export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b GIT_CONFIG_GLOBAL=/dev/null HOME=$T
 chmod 755 "$T"
 cp "$BUILD/tests/opener" "$T/opener"
