@@ -22,7 +22,8 @@ enum {
 /* In a slot: an entry's number, 0, or: */
 #define TAKEN_AWAY UINT32_MAX
 
-enum entry_flag { OUTSIDE = 1, LOOSE = 2, HIDDEN = 4 };
+/* In an entry's state. The rest of it is a number that no other entry has had there lately. */
+enum { HOLDS = 1, OUTSIDE = 2, LOOSE = 4, HIDDEN = 8, STATE_STEP = 16, STATE_FLAGS = OUTSIDE | LOOSE | HIDDEN };
 
 struct entry {
     struct file_id id;
@@ -31,11 +32,14 @@ struct entry {
     _Atomic uint32_t name; /* offset into names */
     uint32_t children;
     uint32_t charged;
-    _Atomic uint32_t version; /* odd: it holds, and no other entry had this one lately. Zeroed memory is no entry */
+    _Atomic uint32_t state; /* 0, as memory that was never used: no entry */
     uint16_t name_len;
     uint16_t watch;
-    _Atomic uint8_t flags;
 };
+
+/* So many fill whole pages. */
+enum { GROUP = 512, GROUP_BYTES = GROUP * sizeof(struct entry) };
+_Static_assert(GROUP_BYTES % 4096 == 0, "memory is given back by the page");
 
 /* Readers go from slot to entry; a slot is set after its entry is complete, and taken away before its entry changes. What
  * moves, the slots when they become too few or too many and the names when most are unused, moves to the other half, and
@@ -44,7 +48,7 @@ struct reg {
     uint64_t layout;
     _Atomic uint32_t top;        /* entries below this have been used */
     uint32_t live;               /* entries in use */
-    uint32_t serial;             /* of the last entry's version */
+    uint32_t serial;             /* of the last entry's state */
     uint32_t hint;               /* no entry below 64 times this is free */
     _Atomic uint32_t table;      /* times that the slots moved (odd: they are in the second half) << 8 | log2 of their number */
     uint32_t filled;             /* slots that are not 0 */
@@ -145,15 +149,20 @@ static uint32_t probe_next(struct probe *p)
     return 0;
 }
 
+/* Whether the entry is still the one that it was; what has been read of it in between is of one piece then. */
+static bool still(const struct entry *e, uint32_t state)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return ((atomic_load_explicit(&e->state, memory_order_relaxed) ^ state) & ~(uint32_t)STATE_FLAGS) == 0;
+}
+
 bool reg_holds(const struct reg *r, uint32_t entry, int watch, const struct file_id *id)
 {
     if (entry == 0 || entry >= REGISTER_ENTRIES_MAX)
         return false;
     const struct entry *e = &r->entry[entry];
-    uint32_t version = atomic_load_explicit(&e->version, memory_order_acquire);
-    bool same = version & 1 && e->watch == watch && file_id_equal(&e->id, id);
-    atomic_thread_fence(memory_order_acquire);
-    return same && atomic_load_explicit(&e->version, memory_order_relaxed) == version;
+    uint32_t state = atomic_load_explicit(&e->state, memory_order_acquire);
+    return state & HOLDS && e->watch == watch && file_id_equal(&e->id, id) && still(e, state);
 }
 
 uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id)
@@ -178,7 +187,7 @@ size_t reg_with_handle(const struct reg *r, uint64_t handle, uint32_t *out, size
     struct probe p = probe_begin(r, atomic_load(&r->table), mix(handle));
     for (uint32_t n; found < max && handle && (n = probe_next(&p));) {
         const struct entry *e = &r->entry[n];
-        bool known = e->handle != handle || !(atomic_load(&e->version) & 1);
+        bool known = e->handle != handle || !(atomic_load(&e->state) & HOLDS);
         for (size_t i = 0; i < found && !known; i++) /* its other slot may lie on the way */
             known = out[i] == n;
         if (!known)
@@ -247,14 +256,14 @@ static void give_back(void *from, size_t bytes)
 
 static bool is_findable(const struct entry *e)
 {
-    return atomic_load(&e->version) & 1 && !(atomic_load(&e->flags) & HIDDEN);
+    return (atomic_load(&e->state) & (HOLDS | HIDDEN)) == HOLDS;
 }
 
-/* Into the other half, with room for twice of what is there. */
+/* Into the other half, with room for at least as many again. */
 static void move_slots(struct reg *r)
 {
     uint32_t old = atomic_load(&r->table), log = SLOTS_MIN_LOG, half = ~(old >> 8) & 1;
-    while (log < SLOTS_MAX_LOG && 1u << log < r->live * 4)
+    while (log < SLOTS_MAX_LOG && 1u << log < r->keys * 2)
         log++;
     _Atomic uint32_t *slot = r->slot[half];
     uint32_t mask = (1u << log) - 1, keys = 0;
@@ -304,7 +313,7 @@ static void move_names(struct reg *r)
     for (uint32_t n = 1; (n = used_from(r, n)); n++) {
         struct entry *e = &r->entry[n];
         uint32_t old = atomic_load(&e->name), at;
-        if (!(atomic_load(&e->version) & 1) || old / NAME_BYTES == to || e->name_len == 0)
+        if (!(atomic_load(&e->state) & HOLDS) || old / NAME_BYTES == to || e->name_len == 0)
             continue;
         if ((at = reserve_name(r, to, e->name_len)) == UINT32_MAX)
             return;
@@ -355,10 +364,11 @@ static void drop_entry(struct reg *r, uint32_t n)
     r->live--;
     if (word < r->hint)
         r->hint = word;
-    /* 64 entries are a page. */
-    _Static_assert(sizeof(struct entry) * 64 == 4096, "an entry is as long as a cache line");
-    if (r->used[word] == 0)
-        give_back(&r->entry[(size_t)word * 64], 4096);
+    uint64_t others = 0;
+    for (uint32_t i = n / GROUP * (GROUP / 64); i < (n / GROUP + 1) * (GROUP / 64); i++)
+        others |= r->used[i];
+    if (!others)
+        give_back(&r->entry[n / GROUP * GROUP], GROUP_BYTES);
     uint32_t top = atomic_load(&r->top);
     while (top > 1 && !is_used(r, top - 1))
         top--;
@@ -386,11 +396,10 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
     e->charged = REGISTER_NOBODY;
     e->name_len = (uint16_t)len;
     e->watch = (uint16_t)watch;
-    atomic_store(&e->flags, 0);
     if (e->parent)
         r->entry[e->parent].children++;
-    r->serial += 2;
-    atomic_store_explicit(&e->version, r->serial | 1, memory_order_release);
+    r->serial += STATE_STEP;
+    atomic_store_explicit(&e->state, r->serial | HOLDS, memory_order_release);
     put_in_slot(r, hash_of_id(watch, id), n);
     mind_the_slots(r);
     return n;
@@ -402,9 +411,9 @@ static void bury(struct reg *r, uint32_t n)
     while (n) {
         struct entry *e = &r->entry[n];
         uint32_t parent = e->parent;
-        if (!(atomic_load(&e->flags) & HIDDEN) || e->children > 0)
+        if (!(atomic_load(&e->state) & HIDDEN) || e->children > 0)
             return;
-        atomic_store(&e->version, 0);
+        atomic_store(&e->state, 0);
         r->name_waste += e->name_len;
         drop_entry(r, n);
         if (parent)
@@ -421,7 +430,7 @@ void reg_remove(struct reg *r, uint32_t n)
     take_from_slot(r, hash_of_id(e->watch, &e->id), n);
     if (e->handle)
         take_from_slot(r, mix(e->handle), n);
-    atomic_fetch_or(&e->flags, HIDDEN);
+    atomic_fetch_or(&e->state, HIDDEN);
     bury(r, n);
     mind_the_slots(r);
     uint32_t half = atomic_load(&r->names_half) & 1;
@@ -431,12 +440,12 @@ void reg_remove(struct reg *r, uint32_t n)
 
 void reg_mend(struct reg *r)
 {
-    r->live = 0;
-    r->hint = 0;
+    r->live = r->keys = r->hint = 0;
     for (uint32_t n = 1; (n = used_from(r, n)); n++) {
-        if (atomic_load(&r->entry[n].version) & 1) {
+        if (atomic_load(&r->entry[n].state) & HOLDS) {
             r->entry[n].children = 0;
             r->live++;
+            r->keys += 2;
         } else {
             r->used[n / 64] &= ~(UINT64_C(1) << (n % 64));
         }
@@ -447,6 +456,14 @@ void reg_mend(struct reg *r)
     move_slots(r);
     for (uint32_t n = 1; (n = used_from(r, n)); n++)
         bury(r, n);
+}
+
+static void set_flag(struct entry *e, uint32_t flag, bool on)
+{
+    if (on)
+        atomic_fetch_or(&e->state, flag);
+    else
+        atomic_fetch_and(&e->state, ~flag);
 }
 
 void reg_set_note(struct reg *r, uint32_t entry, const struct reg_note *note)
@@ -463,10 +480,7 @@ void reg_set_note(struct reg *r, uint32_t entry, const struct reg_note *note)
         mind_the_slots(r);
     }
     e->charged = note->charged;
-    if (note->loose)
-        atomic_fetch_or(&e->flags, LOOSE);
-    else
-        atomic_fetch_and(&e->flags, (uint8_t)~LOOSE);
+    set_flag(e, LOOSE, note->loose);
 }
 
 /* --- what stands in one ----------------------------------------------------------------------------------------- */
@@ -476,7 +490,7 @@ struct reg_note reg_note(const struct reg *r, uint32_t entry)
     if (entry >= REGISTER_ENTRIES_MAX)
         entry = 0;
     const struct entry *e = &r->entry[entry];
-    return (struct reg_note){e->handle, e->charged, atomic_load(&e->flags) & LOOSE};
+    return (struct reg_note){e->handle, e->charged, atomic_load(&e->state) & LOOSE};
 }
 
 int reg_watch(const struct reg *r, uint32_t entry)
@@ -492,17 +506,13 @@ struct file_id reg_id(const struct reg *r, uint32_t entry)
 bool reg_is_outside(const struct reg *r, uint32_t entry)
 {
     return entry < REGISTER_ENTRIES_MAX &&
-           atomic_load_explicit(&r->entry[entry].flags, memory_order_relaxed) & OUTSIDE;
+           atomic_load_explicit(&r->entry[entry].state, memory_order_relaxed) & OUTSIDE;
 }
 
 void reg_set_outside(struct reg *r, uint32_t entry, bool outside)
 {
-    if (entry == 0 || entry >= REGISTER_ENTRIES_MAX)
-        return;
-    if (outside)
-        atomic_fetch_or(&r->entry[entry].flags, OUTSIDE);
-    else
-        atomic_fetch_and(&r->entry[entry].flags, (uint8_t)~OUTSIDE);
+    if (entry > 0 && entry < REGISTER_ENTRIES_MAX && is_findable(&r->entry[entry]))
+        set_flag(&r->entry[entry], OUTSIDE, outside);
 }
 
 void reg_for_each(const struct reg *r, reg_each *each, void *ctx)
@@ -550,11 +560,10 @@ size_t reg_place(const struct reg *r, uint32_t entry, char *out, size_t size)
     const struct entry *e = &r->entry[entry];
     for (int looks = 0; looks < LOOKS; looks++) {
         uint32_t half = atomic_load_explicit(&r->names_half, memory_order_acquire),
-                 version = atomic_load_explicit(&e->version, memory_order_acquire);
-        size_t at = version & 1 ? spell(r, entry, out, size) : size;
-        atomic_thread_fence(memory_order_acquire);
-        /* What is above an entry stays while that does, so that its version speaks for the whole way. */
-        if (atomic_load_explicit(&e->version, memory_order_relaxed) != version ||
+                 state = atomic_load_explicit(&e->state, memory_order_acquire);
+        size_t at = state & HOLDS ? spell(r, entry, out, size) : size;
+        /* What is above an entry stays while that does, so that its state speaks for the whole way. */
+        if (!still(e, state) ||
             atomic_load_explicit(&r->names_half, memory_order_relaxed) != half)
             continue;
         if (at == size)

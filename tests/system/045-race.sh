@@ -21,8 +21,9 @@ asked() {
     ln "$file" "$T/links/link" && ! limited cat "$T/links/link" >/dev/null 2>&1
 }
 none_is_free() {
-    local file
-    for file in "$T/guarded/dir/$1".*; do
+    local file i
+    for ((i = 0; i < TIMES; i++)); do
+        file=$T/guarded/dir/$1.$i
         [ ! -d "$file" ] || file=$file/file
         rm -f "$T/links/link"
         ln "$file" "$T/links/link" || fail "$file is not there"
