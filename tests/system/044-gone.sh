@@ -4,7 +4,7 @@
 setup
 DIRECTORIES=${DIRECTORIES:-1000}
 FILES=${FILES:-10} # in each
-COMMAND_SECONDS=120
+COMMAND_SECONDS=240
 mkdir -p "$T/guarded/dir" "$T/out"
 echo x >"$T/guarded/dir/old"
 guard <<END
@@ -68,23 +68,28 @@ metric_becomes 'fileward_marks{watch="w"}' 2
 # A tree moved in, taken out, removed.
 tree "$T/out/tree"
 for round in 1 2 3; do
+    began=${EPOCHREALTIME/./}
     mv "$T/out/tree" "$T/guarded/dir/tree"
     until_true 60 metric_is 'fileward_marks{watch="w"}' $((all + 2)) || fail "marks: $(marks), expected $((all + 2))"
     read -r -d '' reg_in own_in <<<"$(memory)"
-    echo "round $round: register $reg_in KiB, own $own_in KiB: $((reg_in * 1024 / all)) + $(((own_in - own) * 1024 / all)) bytes each"
+    echo "round $round: marked within $(((${EPOCHREALTIME/./} - began) / 1000)) ms, register $reg_in KiB, own $own_in KiB: $((reg_in * 1024 / all)) + $(((own_in - own) * 1024 / all)) bytes each"
     mv "$T/guarded/dir/tree" "$T/out/tree"
 done
 assert refused_by_mark "$T/out/tree/d7/a-file-of-ordinary-length-1"
 assert_equal "$(marks)" $((all + 2)) "marks of what was moved away"
 rm "$T/out/link"
+began=${EPOCHREALTIME/./}
 rm -r "$T/out/tree"
+echo "removed within $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
 until_true 60 metric_is 'fileward_marks{watch="w"}' 2 || fail "marks: $(marks) after the removal"
+echo "forgotten within $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
 read -r -d '' reg_out own_out <<<"$(memory)"
 echo "register $reg KiB before, $reg_in with the tree, $reg_out after; own $own, $own_in, $own_out; kernel's marks $kernel, $(kernel_marks) after"
 [ "$reg_out" -le $((reg + 64)) ] || fail "the register has $reg_out KiB, and had $reg"
-[ "$own_out" -le $((own + 512)) ] || fail "the scout has $own_out KiB, and had $own"
+[ "$own_out" -le $((own + 1024)) ] || fail "the scout has $own_out KiB, and had $own"
 assert_equal "$(kernel_marks)" "$kernel" "marks in the kernel"
-assert_equal "$(metric fileward_rescans_total)" 0 "rescans"
+before=$(metric fileward_rescans_total)
+[ "$before" = 0 ] || [ $all -gt "$(cat /proc/sys/fs/fanotify/max_queued_events)" ] || fail "$before rescans"
 
 # Killed: what came and went meanwhile is found.
 scout=$(role_pid scout)
@@ -95,7 +100,7 @@ mkdir "$T/guarded/dir/new"
 echo x >"$T/guarded/dir/new/file"
 rm "$T/guarded/dir/goes"
 kill -KILL "$scout"
-scanned_again 1 "replaced"
+scanned_again $((before + 1)) "replaced"
 metric_becomes 'fileward_marks{watch="w"}' 4
 assert refused_by_mark "$T/guarded/dir/new/file"
 rm "$T/out/link"
@@ -109,13 +114,13 @@ most=$(cat /proc/sys/fs/fanotify/max_queued_events)
 [ "$most" -le 100000 ] || skip "fs.fanotify.max_queued_events is $most"
 seq -f "$T/guarded/dir/file-%g" $((most + 1000)) | xargs touch
 kill -CONT "$scout"
-scanned_again 2 "more changed at once"
+scanned_again $((before + 2)) "more changed at once"
 until_true 60 metric_is 'fileward_marks{watch="w"}' $((most + 1002)) || fail "marks: $(marks)"
 assert refused_by_mark "$T/guarded/dir/file-$((most + 1000))"
 rm "$T/out/link"
 kill -STOP "$scout"
 find "$T/guarded/dir" -name 'file-*' -delete
 kill -CONT "$scout"
-scanned_again 3 "more changed at once"
+scanned_again $((before + 3)) "more changed at once"
 until_true 60 metric_is 'fileward_marks{watch="w"}' 2 || fail "marks: $(marks)"
 assert_equal "$(metric 'fileward_restarts_total{role="scout"}')" 1 "restarts"
