@@ -46,13 +46,14 @@ _Static_assert(GROUP_BYTES % 4096 == 0, "memory is given back by the page");
  * readers who saw nothing look whether it did. The file is sparse: only pages that hold something take memory. */
 struct reg {
     uint64_t layout;
-    _Atomic uint32_t top;        /* entries below this have been used */
-    uint32_t live;               /* entries in use */
-    uint32_t serial;             /* of the last entry's state */
-    uint32_t hint;               /* no entry below 64 times this is free */
-    _Atomic uint32_t table;      /* times that the slots moved (odd: they are in the second half) << 8 | log2 of their number */
-    uint32_t filled;             /* slots that are not 0 */
-    uint32_t keys;               /* slots that lead to an entry */
+    _Atomic uint32_t top; /* entries below this have been used */
+    uint32_t live;        /* entries in use */
+    uint32_t serial;      /* of the last entry's state */
+    uint32_t hint;        /* no entry below 64 times this is free */
+    _Atomic uint32_t
+        table;       /* times that the slots moved (odd: they are in the second half) << 8 | log2 of their number */
+    uint32_t filled; /* slots that are not 0 */
+    uint32_t keys;   /* slots that lead to an entry */
     _Atomic uint32_t names_half; /* times that the names moved */
     uint32_t name_end[2];        /* in each half */
     uint32_t name_waste;         /* bytes there that nobody uses */
@@ -505,8 +506,7 @@ struct file_id reg_id(const struct reg *r, uint32_t entry)
 
 bool reg_is_outside(const struct reg *r, uint32_t entry)
 {
-    return entry < REGISTER_ENTRIES_MAX &&
-           atomic_load_explicit(&r->entry[entry].state, memory_order_relaxed) & OUTSIDE;
+    return entry < REGISTER_ENTRIES_MAX && atomic_load_explicit(&r->entry[entry].state, memory_order_relaxed) & OUTSIDE;
 }
 
 void reg_set_outside(struct reg *r, uint32_t entry, bool outside)
@@ -563,8 +563,7 @@ size_t reg_place(const struct reg *r, uint32_t entry, char *out, size_t size)
                  state = atomic_load_explicit(&e->state, memory_order_acquire);
         size_t at = state & HOLDS ? spell(r, entry, out, size) : size;
         /* What is above an entry stays while that does, so that its state speaks for the whole way. */
-        if (!still(e, state) ||
-            atomic_load_explicit(&r->names_half, memory_order_relaxed) != half)
+        if (!still(e, state) || atomic_load_explicit(&r->names_half, memory_order_relaxed) != half)
             continue;
         if (at == size)
             break;

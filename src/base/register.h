@@ -53,7 +53,7 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
 
 /* What the scout knows of an entry beside its place. */
 struct reg_note {
-    uint64_t handle; /* of its file handle and file system (scout/handle.h); 0: it has none */
+    uint64_t handle;  /* of its file handle and file system (scout/handle.h); 0: it has none */
     uint32_t charged; /* the user in whose share it is counted, or REGISTER_NOBODY */
     bool loose;       /* at or below a directory that a non-root user can write */
 };

@@ -101,9 +101,18 @@ static const int judge_calls[] = {CALL(epoll_create1),
                                   CALL(pwrite64) /* the ledger */,
                                   -1};
 
-static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(lseek),
-                                  CALL(poll),          CALL(fstatfs), CALL(name_to_handle_at), CALL(readlink), CALL(readlinkat),
-                                  CALL(sysinfo) /* qsort() asks how much memory there is */, -1};
+static const int scout_calls[] = {CALL(epoll_create1),
+                                  CALL(statx),
+                                  CALL(getdents64),
+                                  CALL(fcntl),
+                                  CALL(lseek),
+                                  CALL(poll),
+                                  CALL(fstatfs),
+                                  CALL(name_to_handle_at),
+                                  CALL(readlink),
+                                  CALL(readlinkat),
+                                  CALL(sysinfo) /* qsort() asks how much memory there is */,
+                                  -1};
 
 /* Reads programs, /proc and the package database. Its sockets it reads and writes like files: it can reach nobody else. */
 static const int clerk_calls[] = {CALL(statx),   CALL(pread64), CALL(readlinkat), CALL(readlink),
@@ -346,8 +355,8 @@ static int allow_abort(scmp_filter_ctx f)
 /* Where something has appeared: looked at, never opened. */
 static int allow_looking(scmp_filter_ctx f)
 {
-    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(open_by_handle_at), 1,
-                              SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH));
+    int rc =
+        seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(open_by_handle_at), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH));
     errno = -rc;
     return rc < 0 ? failed("seccomp rule for open_by_handle_at") : 0;
 }

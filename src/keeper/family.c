@@ -203,8 +203,7 @@ static void be_scout(struct family *f, int control)
     int changes = scout_changes_group();
     if (changes < 0)
         fprintf(stderr, "fileward: what appears in a watch later is not seen: fanotify_init: %s\n", strerror(errno));
-    const int plain[] = {0,       1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd,
-                         changes};
+    const int plain[] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd, changes};
     int keep[WATCHES_MAX + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)

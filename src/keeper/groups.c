@@ -106,7 +106,8 @@ static bool asks_through_overlays(void)
 {
     struct utsname u;
     unsigned major, minor;
-    return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 5));
+    return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 5));
 }
 
 int groups_create(struct family *f, const struct family *before, uint32_t *features)

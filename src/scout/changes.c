@@ -119,7 +119,8 @@ static void read_event(struct change_feed *c, const struct fanotify_event_metada
         if (info->hdr.len < sizeof *info + sizeof *h || after > end || name > after)
             return;
         struct named s = {.fsid = info->fsid.val, .handle = h};
-        bool has_name = info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME && memchr(name, '\0', (size_t)(after - name));
+        bool has_name =
+            info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME && memchr(name, '\0', (size_t)(after - name));
         if (has_name && strcmp(name, ".") != 0) {
             s.name = name;
             appeared = s;

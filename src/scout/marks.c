@@ -68,8 +68,8 @@ static bool mark(struct marks *m, const struct node *n, const char *path, uint64
 static void follow_changes(struct marks *m, const struct node *n, const char *path)
 {
     uint64_t names = FAN_CREATE | FAN_MOVED_TO | FAN_ONDIR;
-    if (m->is->changes_fd < 0 ||
-        add(m->is->changes_fd, n, FAN_DELETE_SELF | (S_ISDIR(n->mode) ? names : 0)) == 0 || !S_ISDIR(n->mode))
+    if (m->is->changes_fd < 0 || add(m->is->changes_fd, n, FAN_DELETE_SELF | (S_ISDIR(n->mode) ? names : 0)) == 0 ||
+        !S_ISDIR(n->mode))
         return;
     char why[128];
     snprintf(why, sizeof why, "what appears in it later is not seen: %s", strerror(errno));
@@ -198,7 +198,8 @@ bool marks_outpost(struct marks *m, struct node *dir, const char *path)
 
 void marks_await(struct marks *m, const struct node *n)
 {
-    if (m->is->changes_fd >= 0 && m->awaited < PER_USER_MAX && add(m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) == 0)
+    if (m->is->changes_fd >= 0 && m->awaited < PER_USER_MAX &&
+        add(m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) == 0)
         m->awaited++;
 }
 

@@ -15,7 +15,9 @@
 #include "scout/mountlist.h"
 #include "scout/walk.h"
 
-enum { REST = 10 }; /* looking everywhere may take one part in so many of our time, when it must be done again and again */
+enum {
+    REST = 10
+}; /* looking everywhere may take one part in so many of our time, when it must be done again and again */
 
 struct scout {
     const struct scout_setup *is;

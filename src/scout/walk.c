@@ -23,7 +23,7 @@ struct walk {
     const struct policy *policy;
     const struct watch *watch;
     const struct home *home; /* the pattern says "~": whose */
-    char path[PATH_MAX]; /* of the node in hand */
+    char path[PATH_MAX];     /* of the node in hand */
     size_t len;
     int depth;
     struct mounts *mounts;
@@ -344,7 +344,8 @@ static void follow(struct walk *w, struct node *n, struct rest rest)
 static bool may_lead_to(const char *text, size_t literal, const char *path)
 {
     struct step s;
-    for (struct rest rest = {.text = text + 1, .literal = literal ? literal - 1 : 0}; *path && rest.text[0]; rest = s.after) {
+    for (struct rest rest = {.text = text + 1, .literal = literal ? literal - 1 : 0}; *path && rest.text[0];
+         rest = s.after) {
         char name[NAME_MAX + 1];
         size_t n = strcspn(++path, "/");
         if (n > NAME_MAX || !first_component(rest, &s))

@@ -124,3 +124,28 @@ kill -CONT "$scout"
 scanned_again $((before + 3)) "more changed at once"
 until_true 60 metric_is 'fileward_marks{watch="w"}' 2 || fail "marks: $(marks)"
 assert_equal "$(metric 'fileward_restarts_total{role="scout"}')" 1 "restarts"
+
+# A storm of one user's files: it takes no memory that stays, and the scout keeps saying that it lives.
+mkdir "$T/guarded/dir/his"
+chown 1002 "$T/guarded/dir/his"
+chmod 755 "$T" "$T/guarded/dir"
+cat >"$T/storm" <<'END'
+cd "$1" || exit 1
+end=$((SECONDS + $2))
+while [ $SECONDS -lt $end ]; do
+    for i in 1 2 3 4 5 6 7 8 9; do
+        mkdir "d$i" && mkdir "d$i/e" && rmdir "d$i/e" "d$i"
+        ln -s x "l$i" && mv "l$i" "m$i" && rm "m$i"
+    done
+done
+END
+as_user 1002 bash "$T/storm" "$T/guarded/dir/his" 4 &
+storm=$!
+echo x >"$T/out/during"
+mv "$T/out/during" "$T/guarded/dir/during"
+until_true 5 refused_by_mark "$T/guarded/dir/during" || fail "a file is not marked while another user's come and go"
+wait $storm || fail "the storm: $?"
+until_true 30 metric_is 'fileward_marks{watch="w"}' 4 || fail "marks: $(marks) after a storm"
+read -r -d '' reg_out own_out <<<"$(memory)"
+[ "$reg_out" -le $((reg + 256)) ] || fail "the register has $reg_out KiB, and had $reg"
+assert_equal "$(metric 'fileward_restarts_total{role="scout"}')" 1 "restarts"

@@ -196,8 +196,7 @@ static void test_manual_shows_them_all(void **state)
 {
     static const char *const names[] = {
         "access", "repeat", "repeat_forgotten", "timeout", "rescue", "start",   "stop",   "stop_herald", "unguarded",
-        "gap",    "events", "gap_herald",       "status",  "check",  "explain", "reload", "api_reload",
-        "rescan"};
+        "gap",    "events", "gap_herald",       "status",  "check",  "explain", "reload", "api_reload",  "rescan"};
     static char manual[65536], golden[65536];
     (void)state;
     read_squeezed("docs/json.md", manual, sizeof manual);

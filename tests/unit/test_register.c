@@ -320,7 +320,8 @@ static void test_remove(void **state)
 {
     (void)state;
     struct reg *r = new_register();
-    uint32_t found[4], dir = add_file(r, 10, 0, "/d"), sub = add_file(r, 11, dir, "sub"), file = add_file(r, 12, sub, "f");
+    uint32_t found[4], dir = add_file(r, 10, 0, "/d"), sub = add_file(r, 11, dir, "sub"),
+                       file = add_file(r, 12, sub, "f");
     assert_int_equal(reg_with_handle(r, UINT64_C(11) << 32, found, 4), 1);
     assert_int_equal(found[0], sub);
     assert_int_equal(reg_note(r, sub).charged, 11);
@@ -381,7 +382,8 @@ static void test_memory_returns(void **state)
     struct stat st;
     struct reg *r = reg_create(&fd);
     assert_non_null(r);
-    uint32_t dir = add_file(r, 1, 0, "/some/where"), stays = add_file(r, 2, dir, "stays"), *entry = calloc(FILES, sizeof *entry);
+    uint32_t dir = add_file(r, 1, 0, "/some/where"), stays = add_file(r, 2, dir, "stays"),
+             *entry = calloc(FILES, sizeof *entry);
     assert_non_null(entry);
     assert_int_equal(fstat(fd, &st), 0);
     blkcnt_t before = st.st_blocks, most = 0;
@@ -418,7 +420,8 @@ static int read_through_changes(const struct reg *r, const _Atomic uint32_t *ove
             return 1;
         e = reg_find(r, 1, &passes);
         snprintf(expected, sizeof expected, "/dir/passes-%u", (unsigned)passes.ino);
-        if (e && reg_place(r, e, place, sizeof place) > 0 && reg_holds(r, e, 1, &passes) && strcmp(place, expected) != 0)
+        if (e && reg_place(r, e, place, sizeof place) > 0 && reg_holds(r, e, 1, &passes) &&
+            strcmp(place, expected) != 0)
             return 2;
     }
     return 0;
@@ -495,13 +498,20 @@ static void test_mend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),   cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_room),     cmocka_unit_test(test_long_names),
-        cmocka_unit_test(test_full),     cmocka_unit_test(test_names_full),
-        cmocka_unit_test(test_memory),   cmocka_unit_test(test_concurrent_reader),
-        cmocka_unit_test(test_heritage), cmocka_unit_test(test_remove),
-        cmocka_unit_test(test_handles),  cmocka_unit_test(test_memory_returns),
-        cmocka_unit_test(test_reader_of_changes), cmocka_unit_test(test_mend),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_names_full),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_concurrent_reader),
+        cmocka_unit_test(test_heritage),
+        cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_handles),
+        cmocka_unit_test(test_memory_returns),
+        cmocka_unit_test(test_reader_of_changes),
+        cmocka_unit_test(test_mend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
