@@ -89,6 +89,7 @@ struct board {
     _Atomic uint64_t answer_errors;                  /* answers that the kernel did not take (the opener was gone) */
     /* scout */
     _Atomic uint32_t scanned; /* 1 when the first marking is complete */
+    _Atomic uint64_t rescans; /* times that everything was looked at again, because changes were missed */
     struct board_watch watch[WATCHES_MAX];
     /* judge */
     struct board_slot slot[]; /* policy.n_rules + policy.n_watches */

@@ -24,6 +24,7 @@ enum record_kind {
     RECORD_RELOAD,  /* another policy is in force (decision: ALLOW), or was refused; count: marks; text: why */
     RECORD_STOP,    /* fileward stops; text: why */
     RECORD_UNGUARDED, /* the scout left something unmarked; path: what; text: why */
+    RECORD_RESCAN,    /* the scout missed changes and has looked at everything again; count: marks; text: why */
     RECORD_KIND_COUNT
 };
 

@@ -31,8 +31,7 @@ struct mounts {
     char line[LINE_BYTES];
 };
 
-/* Undoes the \ooo of the mount table, in place. */
-static void unescape(char *s)
+void mounts_unescape(char *s)
 {
     char *out = s;
     while (*s) {
@@ -88,7 +87,7 @@ static const char *refused_layer(const struct mounts *m, char *options)
             if (strncmp(option, keys[i], strlen(keys[i])) == 0)
                 layers = option + strlen(keys[i]);
         for (char *layer; (layer = strsep(&layers, ":"));) {
-            unescape(layer);
+            mounts_unescape(layer);
             const char *type = layer[0] == '/' ? find(m, layer, strlen(layer)) : NULL;
             if (type)
                 return type;
@@ -111,7 +110,7 @@ static bool take_line(struct mounts *m, char *line)
     type = strsep(&rest, " ");
     strsep(&rest, " ");
     char *point = field[4];
-    unescape(point);
+    mounts_unescape(point);
     size_t len = strcmp(point, "/") == 0 ? 0 : strlen(point);
     uncover(m, point, len);
     if (strcmp(type, "overlay") == 0 && rest) {

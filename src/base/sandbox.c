@@ -101,8 +101,18 @@ static const int judge_calls[] = {CALL(epoll_create1),
                                   CALL(pwrite64) /* the ledger */,
                                   -1};
 
-static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(lseek),
-                                  CALL(poll),          -1};
+static const int scout_calls[] = {CALL(epoll_create1),
+                                  CALL(statx),
+                                  CALL(getdents64),
+                                  CALL(fcntl),
+                                  CALL(lseek),
+                                  CALL(poll),
+                                  CALL(fstatfs),
+                                  CALL(name_to_handle_at),
+                                  CALL(readlink),
+                                  CALL(readlinkat),
+                                  CALL(sysinfo) /* qsort() asks how much memory there is */,
+                                  -1};
 
 /* Reads programs, /proc and the package database. Its sockets it reads and writes like files: it can reach nobody else. */
 static const int clerk_calls[] = {CALL(statx),   CALL(pread64), CALL(readlinkat), CALL(readlink),
@@ -186,7 +196,7 @@ static const int keeper_calls[] = {CALL(tgkill),
                                    CALL(sendmsg),
                                    CALL(recvfrom),
                                    CALL(setsockopt),
-                                   CALL(fanotify_init), /* for the watches that a reload adds */
+                                   CALL(fanotify_init), /* for the watches that a reload adds, and for scouts */
                                    CALL(umask),         /* what follows is the policy reader's */
                                    CALL(getcwd),
                                    CALL(mkdirat),
@@ -342,12 +352,23 @@ static int allow_abort(scmp_filter_ctx f)
     return rc < 0 ? failed("seccomp rule for tgkill") : 0;
 }
 
+/* Where something has appeared: looked at, never opened. */
+static int allow_looking(scmp_filter_ctx f)
+{
+    int rc =
+        seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(open_by_handle_at), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH));
+    errno = -rc;
+    return rc < 0 ? failed("seccomp rule for open_by_handle_at") : 0;
+}
+
 static int allow_scout(scmp_filter_ctx f)
 {
     /* Marks are added, never taken away. */
     int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 1, SCMP_A1(SCMP_CMP_EQ, 1 /* FAN_MARK_ADD */));
     errno = -rc;
-    return rc < 0 ? failed("seccomp rule for fanotify_mark") : allow_reading(f);
+    if (rc < 0)
+        return failed("seccomp rule for fanotify_mark");
+    return allow_looking(f) < 0 ? -1 : allow_reading(f);
 }
 
 static int fill_filter(scmp_filter_ctx f, enum role role, int log_dir_fd)
@@ -357,7 +378,7 @@ static int fill_filter(scmp_filter_ctx f, enum role role, int log_dir_fd)
     switch (role) {
     case ROLE_KEEPER:
         return allow(f, keeper_calls) < 0 || allow(f, judge_calls) < 0 || allow(f, scout_calls) < 0 ||
-                       allow(f, clerk_calls) < 0
+                       allow(f, clerk_calls) < 0 || allow_looking(f) < 0
                    ? -1
                    : allow(f, herald_calls);
     case ROLE_JUDGE:

@@ -168,6 +168,12 @@ static void say_unguarded(FILE *f, const json_t *o)
     say(f, o, "reason");
 }
 
+static void say_rescan(FILE *f, const json_t *o)
+{
+    fputs("everything was looked at again, because changes were missed: ", f);
+    say(f, o, "reason");
+}
+
 void sentence_write(FILE *f, const json_t *o, struct sentence_style style)
 {
     if (sentence_outcome(o) != OUTCOME_NOTICE)
@@ -180,6 +186,8 @@ void sentence_write(FILE *f, const json_t *o, struct sentence_style style)
         say_start(f, o);
     else if (word_is(o, "kind", "unguarded"))
         say_unguarded(f, o);
+    else if (word_is(o, "kind", "rescan"))
+        say_rescan(f, o);
     else if (word_is(o, "kind", "stop")) {
         fputs("fileward stopped: ", f);
         say(f, o, "reason");

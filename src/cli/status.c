@@ -125,6 +125,8 @@ static void say_roles(FILE *f, const json_t *o)
     count(f, o, "pending", 0);
     fputs(", rescues ", f);
     count(f, o, "rescues", 0);
+    fputs(", rescans ", f);
+    count(f, o, "rescans", 0);
     fputs(", messages that journald did not take ", f);
     count(f, o, "journal_dropped", 0);
     fputc('\n', f);

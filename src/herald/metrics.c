@@ -195,6 +195,8 @@ void metrics_write(FILE *f, const struct state *s)
     single(f, "fileward_pending", "gauge", "Questions unread or unanswered.", atomic_load(&b->pending));
     single(f, "fileward_rescues_total", "counter", "Times that the keeper released openers without a decision.",
            atomic_load(&b->rescues));
+    single(f, "fileward_rescans_total", "counter",
+           "Times that the scout looked at everything again, because changes were missed.", atomic_load(&b->rescans));
     single(f, "fileward_answer_errors_total", "counter", "Answers that the kernel did not take.",
            atomic_load(&b->answer_errors));
     single(f, "fileward_cache_hits_total", "counter", "Processes that the judge knew from an earlier question.",

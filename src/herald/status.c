@@ -28,7 +28,8 @@ static const struct {
      "A thread is told from a later one of the same number by its start time, not by a descriptor; from Linux 6.9 on."},
     {FEATURE_LANDLOCK, "landlock", "The herald is confined by seccomp alone; this kernel has no Landlock."},
     {FEATURE_OVERLAY, "overlay",
-     "Whoever can mount an overlay over a guarded directory reads its files unasked, in a user namespace every user; from "
+     "Whoever can mount an overlay over a guarded directory reads its files unasked, in a user namespace every user; "
+     "from "
      "Linux 6.5 on it is asked about. user.max_user_namespaces = 0 keeps users from it."},
 };
 
@@ -147,6 +148,7 @@ char *status_json(const struct state *s)
                   "pending", number(atomic_load(&b->pending)), "rescues", number(atomic_load(&b->rescues)),
                   "journal_dropped", number(s->journal_dropped), "features", features_o, "weaker", weaker);
     json_object_set_new(o, "clerk", json_string(needs_clerk(s->policy) ? "needed" : "not-needed"));
+    json_object_set_new(o, "rescans", number(atomic_load(&b->rescans)));
     json_object_set_new(o, "last_load", load_json(b));
     json_object_set_new(o, "last_gap", gap_json(b));
     return line_of(o);

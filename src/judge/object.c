@@ -159,7 +159,10 @@ void object_place(const struct object_finder *f, struct thing *t)
 {
     if (t->seen.known & ATTR_PLACE)
         return;
-    set_place(t, t->entry ? reg_place(f->reg, t->entry, t->path, sizeof t->path) > 0 : place_of_newcomer(f, t));
+    /* The entry may have become another's since it was found, if its inode has lost its marks. */
+    bool known = t->entry && reg_place(f->reg, t->entry, t->path, sizeof t->path) > 0 &&
+                 reg_holds(f->reg, t->entry, t->number, &t->id);
+    set_place(t, known || (!t->entry && place_of_newcomer(f, t)));
 }
 
 size_t object_display_name(const struct object_finder *f, struct thing *t, char *out, size_t size)

@@ -47,6 +47,7 @@ void carry_counters(const struct family *old, struct family *new)
 {
     struct board *from = old->board, *to = new->board;
     add(&to->rescues, &from->rescues);
+    add(&to->rescans, &from->rescans);
     for (int i = 0; i < ROLE_COUNT; i++)
         add(&to->restarts[i], &from->restarts[i]);
     for (int i = 0; i <= BUCKETS; i++)

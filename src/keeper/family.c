@@ -200,7 +200,10 @@ static void be_scout(struct family *f, int control)
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_JUDGE]);
     int end = loop_end_fd();
-    const int plain[] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd};
+    int changes = scout_changes_group();
+    if (changes < 0)
+        fprintf(stderr, "fileward: what appears in a watch later is not seen: fanotify_init: %s\n", strerror(errno));
+    const int plain[] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd, changes};
     int keep[WATCHES_MAX + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -216,6 +219,7 @@ static void be_scout(struct family *f, int control)
                                     .board = f->board,
                                     .reg = e->reg,
                                     .ring = &e->rings[ROLE_SCOUT],
+                                    .changes_fd = changes,
                                     .alive_fd = alive,
                                     .end_fd = end,
                                     .control_fd = control});

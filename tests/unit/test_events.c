@@ -70,6 +70,8 @@ static void test_sentences(void **state)
         {"{\"kind\":\"stop\",\"reason\":\"SIGTERM\"}", "fileward stopped: SIGTERM"},
         {"{\"kind\":\"unguarded\",\"watch\":\"ssh\",\"path\":\"/p\",\"reason\":\"link\"}",
          "not guarded: /p, watch ssh: link"},
+        {"{\"kind\":\"rescan\",\"marks\":7,\"reason\":\"x\"}",
+         "everything was looked at again, because changes were missed: x"},
         {"{\"kind\":\"\\u001bnew\"}", "a record of kind \\x1bnew"},
         {"{}", "a record of kind ?"},
         {"{\"kind\":[],\"subject\":7}", "a record of kind ?"},

@@ -249,6 +249,8 @@ static const struct {
     {"keyctl", SYS_keyctl, {0, 0}, EVERY(KILLED)},
     {"personality", SYS_personality, {0x0400000 /* READ_IMPLIES_EXEC */}, EVERY(KILLED)},
     {"open_by_handle_at", SYS_open_by_handle_at, {-1, 0, 0}, EVERY(KILLED)},
+    {"look by handle", SYS_open_by_handle_at, {-1, 0, O_PATH}, {EFAULT, KILLED, EFAULT, KILLED, KILLED}},
+    {"ask for a handle", SYS_name_to_handle_at, {-1, 0, 0, 0, 0}, {EFAULT, KILLED, EFAULT, KILLED, KILLED}},
     {"pkey_mprotect", SYS_pkey_mprotect, {0, 0, PROT_EXEC, 0}, EVERY(KILLED)},
     {"shmat", SYS_shmat, {0, 0, 0}, EVERY(KILLED)},
 };
