@@ -17,8 +17,13 @@ struct scout_setup {
     int alive_fd; /* hangs up when neither keeper nor judge lives: then the scout leaves, so that it does not keep groups
                        open that nobody answers */
     int end_fd;   /* loop_end_fd(): leave */
-    int control_fd; /* to the keeper: 'r' at the beginning, 'b' each second. SIGTERM: leave */
+    int control_fd; /* to the keeper: 'r' at the beginning, 'b' each second, SCOUT_COVERS + watch. SIGTERM: leave */
 };
+
+/* With a descriptor of something on a file system that is to be marked as a whole for that watch. The keeper answers 'f',
+ * or 'F' if it will not or cannot. */
+enum { SCOUT_COVERS = 128 };
+_Static_assert(SCOUT_COVERS + WATCHES_MAX <= 256, "one byte");
 
 /* The group through which the kernel tells what appears and what goes. To be made before privileges are given up, anew
  * for each scout. -1 with errno. */

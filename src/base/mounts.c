@@ -29,6 +29,8 @@ struct mounts {
     char names[NAME_BYTES];
     size_t used;
     char line[LINE_BYTES];
+    uint64_t sought; /* the number of a mount; 0: none */
+    bool allowed;    /* it is there, and of a kind that is not refused */
 };
 
 void mounts_unescape(char *s)
@@ -117,8 +119,10 @@ static bool take_line(struct mounts *m, char *line)
         const char *layer = refused_layer(m, rest);
         type = layer ? (char *)layer : type;
     }
-    if (!mounts_refusal(type))
+    if (!mounts_refusal(type)) {
+        m->allowed |= m->sought && strtoull(field[0], NULL, 10) == m->sought;
         return true;
+    }
     const char *kept = keep(m, point, len), *kept_type = keep(m, type, strlen(type));
     if (!kept || !kept_type || m->n == MOUNTS_MAX)
         return false;
@@ -201,6 +205,15 @@ bool mounts_refused_device(const struct mounts *m, uint32_t major, uint32_t mino
         if (m->v[i].minor == minor && m->v[i].major == major)
             return true;
     return !m->known;
+}
+
+bool mounts_allow(struct mounts *m, uint64_t number)
+{
+    m->sought = number;
+    m->allowed = false;
+    m->known = read_table(m);
+    m->sought = 0;
+    return m->known && m->allowed;
 }
 
 const char *mounts_refusal(const char *type)

@@ -46,6 +46,8 @@ _Static_assert(GROUP_BYTES % 4096 == 0, "memory is given back by the page");
  * readers who saw nothing look whether it did. The file is sparse: only pages that hold something take memory. */
 struct reg {
     uint64_t layout;
+    _Atomic uint32_t devices;
+    struct reg_device device[REGISTER_DEVICES_MAX];
     _Atomic uint32_t top; /* entries below this have been used */
     uint32_t live;        /* entries in use */
     uint32_t serial;      /* of the last entry's state */
@@ -63,7 +65,7 @@ struct reg {
     _Alignas(4096) char names[2 * NAME_BYTES];
 };
 
-#define LAYOUT (UINT64_C(4) << 32 | sizeof(struct entry))
+#define LAYOUT (UINT64_C(5) << 32 | sizeof(struct entry))
 
 static struct reg *map(int fd)
 {
@@ -404,6 +406,70 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
     put_in_slot(r, hash_of_id(watch, id), n);
     mind_the_slots(r);
     return n;
+}
+
+static uint32_t devices(const struct reg *r)
+{
+    uint32_t n = atomic_load_explicit(&r->devices, memory_order_acquire);
+    return n < REGISTER_DEVICES_MAX ? n : REGISTER_DEVICES_MAX;
+}
+
+bool reg_covers(const struct reg *r, int watch, uint32_t major, uint32_t minor)
+{
+    for (uint32_t i = 0; i < devices(r); i++) {
+        const struct reg_device *d = &r->device[i];
+        if (d->watch == watch && d->minor == minor && d->major == major)
+            return true;
+    }
+    return false;
+}
+
+bool reg_cover(struct reg *r, int watch, uint32_t major, uint32_t minor, uint32_t entry)
+{
+    uint32_t n = devices(r);
+    for (uint32_t i = 0; i < n; i++) {
+        if (r->device[i].watch != watch || r->device[i].minor != minor || r->device[i].major != major)
+            continue;
+        __atomic_store_n(&r->device[i].entry, entry, __ATOMIC_RELAXED); /* the one before may have gone */
+        return true;
+    }
+    if (n == REGISTER_DEVICES_MAX)
+        return false;
+    r->device[n] = (struct reg_device){.major = major, .minor = minor, .entry = entry, .watch = watch};
+    atomic_store_explicit(&r->devices, n + 1, memory_order_release);
+    return true;
+}
+
+bool reg_is_covered(const struct reg *r, int watch)
+{
+    for (uint32_t i = 0; i < devices(r); i++)
+        if (r->device[i].watch == watch)
+            return true;
+    return false;
+}
+
+bool reg_device(const struct reg *r, int i, struct reg_device *out)
+{
+    if (i < 0 || (uint32_t)i >= devices(r))
+        return false;
+    *out = r->device[i];
+    return true;
+}
+
+uint32_t reg_find_copied(const struct reg *r, int watch, const struct file_id *id)
+{
+    if (reg_covers(r, watch, id->major, id->minor))
+        return 0;
+    for (uint32_t i = 0; i < devices(r); i++) {
+        const struct reg_device *d = &r->device[i];
+        struct file_id original = *id;
+        original.major = d->major;
+        original.minor = d->minor;
+        uint32_t entry = d->watch == watch ? reg_find(r, watch, &original) : 0;
+        if (entry)
+            return entry;
+    }
+    return 0;
 }
 
 /* An entry that nobody can find and below which there is nothing; then perhaps the one above it. */

@@ -29,6 +29,7 @@ enum {
     REGISTER_NEIGHBOURHOOD = REGISTER_WATCHES_MAX, /* openers of the names in it are asked about */
     REGISTER_OUTPOST = 2 * REGISTER_WATCHES_MAX,   /* the scout is told of new names in it */
     REGISTER_NOBODY = UINT32_MAX,                  /* no user is charged for an entry */
+    REGISTER_DEVICES_MAX = 1024, /* of all watches together */
 };
 
 struct reg;
@@ -68,6 +69,23 @@ void reg_remove(struct reg *r, uint32_t entry);
 
 /* The policy has come to leave out the place of an entry, or takes it in again. */
 void reg_set_outside(struct reg *r, uint32_t entry, bool outside);
+
+/* Devices on which a watch is asked about every file, by a mark of the whole file system; on some file systems each
+ * subvolume is a device. `entry` is something marked there. Writer; false when there is no more room. Never taken back. */
+bool reg_cover(struct reg *r, int watch, uint32_t major, uint32_t minor, uint32_t entry);
+
+/* Whether a watch has any such device; this one; and all of them, whosever (false: there is no `i`th, counted from 0). */
+struct reg_device {
+    uint32_t major, minor, entry;
+    int watch;
+};
+bool reg_is_covered(const struct reg *r, int watch);
+bool reg_covers(const struct reg *r, int watch, uint32_t major, uint32_t minor);
+bool reg_device(const struct reg *r, int i, struct reg_device *out);
+
+/* The entry of an inode on a device that is not covered, which must be a snapshot: the same number and birth on a device
+ * that is. 0 if there is none. */
+uint32_t reg_find_copied(const struct reg *r, int watch, const struct file_id *id);
 
 /* Calls `each` for every entry that can be found. `each` may remove the entry that it is given. */
 typedef void reg_each(void *ctx, int watch, uint32_t entry);

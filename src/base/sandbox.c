@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "base/own.h"
 #include "fileward/board.h"
 
@@ -99,8 +100,13 @@ static const int judge_calls[] = {CALL(epoll_create1),
                                   CALL(poll),
                                   CALL(writev),
                                   CALL(pwrite64) /* the ledger */,
+                                  /* The place of what hides it: a handle, seen from where we stand. */
+                                  CALL(name_to_handle_at),
+                                  CALL(open_by_handle_at),
+                                  CALL(fchdir),
                                   -1};
 
+/* It sends the keeper, on the only socket that it has, descriptors of directories whose file system is to be marked. */
 static const int scout_calls[] = {CALL(epoll_create1),
                                   CALL(statx),
                                   CALL(getdents64),
@@ -111,6 +117,7 @@ static const int scout_calls[] = {CALL(epoll_create1),
                                   CALL(name_to_handle_at),
                                   CALL(readlink),
                                   CALL(readlinkat),
+                                  CALL(sendmsg),
                                   CALL(sysinfo) /* qsort() asks how much memory there is */,
                                   -1};
 
@@ -195,6 +202,7 @@ static const int keeper_calls[] = {CALL(tgkill),
                                    CALL(sendto),
                                    CALL(sendmsg),
                                    CALL(recvfrom),
+                                   CALL(recvmsg), /* with descriptors from the scout */
                                    CALL(setsockopt),
                                    CALL(fanotify_init), /* for the watches that a reload adds, and for scouts */
                                    CALL(umask),         /* what follows is the policy reader's */
@@ -325,7 +333,16 @@ static int allow_judge(scmp_filter_ctx f)
     if (rc == 0)
         rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD));
     errno = -rc;
-    return rc < 0 ? failed("seccomp rule for ioctl") : allow_reading(f);
+    if (rc < 0)
+        return failed("seccomp rule for ioctl");
+    /* An inode that has no mark can be left out, by descriptor: no mark is taken away or changed by that. */
+    static const uint64_t ways[] = {KERNEL_LEAVE_OUT, KERNEL_LEAVE_OUT_BEFORE_6_0};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways && rc == 0; i++)
+        rc =
+            seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 3, SCMP_A1(SCMP_CMP_EQ, ways[i]),
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, ~(uint64_t)KERNEL_LEAVE_OUT_MASK, 0), SCMP_A4(SCMP_CMP_EQ, 0));
+    errno = -rc;
+    return rc < 0 ? failed("seccomp rule for fanotify_mark") : allow_reading(f);
 }
 
 static int allow_herald(scmp_filter_ctx f, int log_dir_fd)
@@ -363,8 +380,10 @@ static int allow_looking(scmp_filter_ctx f)
 
 static int allow_scout(scmp_filter_ctx f)
 {
-    /* Marks are added, never taken away. */
+    /* Marks are added, never taken away; what the judge has left out is taken in again. */
     int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 1, SCMP_A1(SCMP_CMP_EQ, 1 /* FAN_MARK_ADD */));
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 1, SCMP_A1(SCMP_CMP_EQ, KERNEL_TAKE_IN));
     errno = -rc;
     if (rc < 0)
         return failed("seccomp rule for fanotify_mark");

@@ -130,6 +130,9 @@ static void watches(FILE *f, const struct state *s)
     head(f, "fileward_timeouts_total", "counter", "Questions answered by on_timeout because their time was over.");
     for (int i = 0; i < p->n_watches; i++)
         by_label(f, "fileward_timeouts_total", "watch", p->watches[i].name, atomic_load(&b->watch[i].timeouts));
+    head(f, "fileward_outside_total", "counter", "Questions about files that the watch does not guard, let through.");
+    for (int i = 0; i < p->n_watches; i++)
+        by_label(f, "fileward_outside_total", "watch", p->watches[i].name, atomic_load(&b->watch[i].outside));
     head(f, "fileward_kernel_refused_total", "counter", "Opens that the kernel refused without asking.");
     for (int i = 0; i < p->n_watches; i++)
         by_label(f, "fileward_kernel_refused_total", "watch", p->watches[i].name,

@@ -63,6 +63,7 @@ struct judge {
         } waiting[BATCH];
     } outbox;
     struct pace pace;
+    unsigned leaving_out; /* gate_leave_out() */
 };
 
 /* outbox.c: keeps an answer, of which nothing is to be recorded, until outbox_send(). There is room for a batch. */

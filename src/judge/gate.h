@@ -39,6 +39,10 @@ void gate_close(struct board *board, const struct question *q);
 /* Answers `n` questions of gate number `gate` with one call; see answer_write_several(). */
 int gate_say_several(const struct gate *gates, int gate, const struct answer_to *to, int n);
 
+/* Lets the gate that asked not ask again about this object, by whomever it is opened, until the kernel needs the memory:
+ * one that has a mark of its own cannot be left out so. Only between gate_say() and gate_close(). `*how` is 0 at first. */
+void gate_leave_out(const struct gate *gates, const struct question *q, bool directory, unsigned *how);
+
 /* Answers through the gate that asked, and closes. Returns 0, or -1 with errno: ENOENT when nobody waits any more, else it
  * could not be answered; then it is still on the board, and open. */
 int gate_answer(const struct gate *gates, struct board *board, const struct question *q, enum answer answer);

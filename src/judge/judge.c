@@ -56,15 +56,31 @@ static bool is_one_of_us(const struct judge *j, int32_t tid)
     return is_family(j, tid) || (j->orphan && is_heir(j, tid));
 }
 
-/* False: nobody waited any more (killed, or released by the keeper), so that no verdict was given. */
+/* Nobody waited any more (killed, or released by the keeper), so that no verdict was given. */
+static void nobody_waited(struct judge *j)
+{
+    if (errno != ENOENT)
+        _exit(EXIT_FAILURE); /* who cannot answer is no judge: the keeper releases who waits, and another one serves */
+    atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
+}
+
 static bool answer(struct judge *j, const struct question *q, enum answer a)
 {
     if (gate_answer(j->is.gates, j->is.board, q, a) == 0)
         return true;
-    if (errno != ENOENT)
-        _exit(EXIT_FAILURE); /* who cannot answer is no judge: the keeper releases who waits, and another one serves */
-    atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
+    nobody_waited(j);
     return false;
+}
+
+/* What lies outside of the watch. */
+static void let_pass(struct judge *j, const struct question *q)
+{
+    atomic_fetch_add_explicit(&j->is.board->watch[q->watch].outside, 1, memory_order_relaxed);
+    if (gate_say(j->is.gates, q, ANSWER_ALLOW) < 0)
+        nobody_waited(j);
+    if (j->thing.settled)
+        gate_leave_out(j->is.gates, q, j->thing.directory, &j->leaving_out);
+    gate_close(j->is.board, q);
 }
 
 /* Gathers what a record needs, answers, then counts and records. */
@@ -175,7 +191,7 @@ static bool handle(struct judge *j, const struct question *q)
         return handle_dropped(j, q);
     object_find(&j->finder, q->watch, j->is.gates[q->gate].number, q->fd, &j->thing);
     if (!j->thing.inside) {
-        answer(j, q, ANSWER_ALLOW);
+        let_pass(j, q);
         return true;
     }
     subject_find(j->subjects, q->tid, j->needs[q->watch], &j->inquiry);
@@ -226,7 +242,7 @@ static void release(struct judge *j, const struct question *q)
     if (!dropped)
         object_find(&j->finder, q->watch, gate->number, q->fd, &j->thing);
     if (!dropped && !j->thing.inside) {
-        answer(j, q, ANSWER_ALLOW);
+        let_pass(j, q);
         return;
     }
     answer(j, q, answer_fallback(gate));
@@ -505,8 +521,9 @@ struct judge *judge_prepare(const struct judge_setup *setup)
                                        .reg = setup->reg,
                                        .board = setup->board,
                                        .names = names,
-                                       .self_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (j->finder.self_fd_dir < 0) {
+                                       .self_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC),
+                                       .root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (j->finder.self_fd_dir < 0 || j->finder.root < 0 || fchdir(j->finder.root) < 0) {
         fprintf(stderr, "fileward: judge: cannot open /proc/self/fd: is /proc mounted?\n");
         return NULL;
     }

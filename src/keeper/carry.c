@@ -39,6 +39,7 @@ static void carry_watch(const struct family *old, int i, struct family *new, int
     const struct board_watch *from = &old->board->watch[i];
     struct board_watch *to = &new->board->watch[k];
     add(&to->timeouts, &from->timeouts);
+    add(&to->outside, &from->outside);
     add(&to->kernel_refused, &from->kernel_refused);
     carry_rules(old, i, new, k);
 }

@@ -25,6 +25,7 @@
 #include "fileward/judge.h"
 #include "fileward/scout.h"
 #include "keeper/aloud.h"
+#include "keeper/groups.h"
 #include "policy/needs.h"
 
 enum { RING_BYTES_JUDGE = 1 << 21, RING_BYTES = 1 << 18, KILL_WAIT_MS = 50 };
@@ -40,12 +41,14 @@ int estate_prepare(struct estate *e)
     bool ok = pipe2(e->alive, O_CLOEXEC) == 0;
     if (!e->reg)
         e->reg = reg_create(&e->reg_fd);
+    e->mounts = mounts_create(MOUNTS_TABLE);
+    ok = ok && e->mounts;
     for (int i = 0; i < ROLE_COUNT; i++)
         if (bytes[i] && !e->rings[i].m)
             ok = ring_create(&e->rings[i], (enum role)i, bytes[i]) == 0 && ok;
     if (ok && e->reg)
         return 0;
-    fprintf(stderr, "fileward: cannot make shared memory: %s\n", strerror(errno));
+    fprintf(stderr, "fileward: cannot make shared memory, or read the table of mounts: %s\n", strerror(errno));
     return -1;
 }
 
@@ -424,15 +427,41 @@ bool family_fork(struct family *f, enum seat seat)
     return true;
 }
 
+/* Only the scout has descriptors to give: those of others the kernel closes. One comes with the last byte read. */
+static ssize_t receive(const struct child *c, char *words, size_t size, int *fd)
+{
+    _Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int))];
+    struct iovec data = {.iov_base = words, .iov_len = size};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+    *fd = -1;
+    if (c->control < 0)
+        return 0;
+    if (c->role == ROLE_SCOUT) {
+        message.msg_control = space;
+        message.msg_controllen = sizeof space;
+    }
+    ssize_t n = recvmsg(c->control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(sizeof *fd))
+        memcpy(fd, CMSG_DATA(h), sizeof *fd);
+    return n;
+}
+
 void family_hear(struct family *f, enum seat seat)
 {
+    enum { MOST = 64 }; /* at a time: whoever never stops talking is not alone */
     struct child *c = &f->seat[seat];
     char words[64];
-    ssize_t n = c->control < 0 ? 0 : recv(c->control, words, sizeof words, MSG_DONTWAIT);
-    if (n <= 0)
-        return;
-    c->heard_ns = clock_now();
-    c->ready |= memchr(words, 'r', (size_t)n) != NULL;
+    for (int i = 0; i < MOST; i++) {
+        CLEAN_FD int fd = -1;
+        ssize_t n = receive(c, words, sizeof words, &fd);
+        if (n <= 0)
+            return;
+        c->heard_ns = clock_now();
+        c->ready |= memchr(words, 'r', (size_t)n) != NULL;
+        if (fd >= 0)
+            family_say(f, seat, groups_cover(f, (unsigned char)words[n - 1] - SCOUT_COVERS, fd) ? 'f' : 'F');
+    }
 }
 
 void family_say(struct family *f, enum seat seat, char word)

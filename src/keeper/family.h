@@ -8,6 +8,7 @@
 
 #include "base/answer.h"
 #include "base/ledger.h"
+#include "base/mounts.h"
 #include "base/register.h"
 #include "base/ring.h"
 #include "fileward/board.h"
@@ -36,6 +37,7 @@ struct estate {
     struct ring rings[ROLE_COUNT]; /* of keeper, judge and scout */
     struct files files;
     struct ledger *ledger;
+    struct mounts *mounts; /* the keeper's own */
     unsigned next_number; /* of a watch in the register */
     int alive[2];         /* pipe: keeper and judges hold the write end, scout and herald the read end */
     pid_t *stray;         /* killed, not ended yet */
@@ -72,7 +74,7 @@ void family_introduce(struct family *f, const struct family *coming);
 /* Makes a child of `pid`, which was just forked by this process, sit down. */
 void family_seat(struct family *f, enum seat seat, pid_t pid, int control);
 
-/* Reads what a child says; notes that it is ready, and when it spoke. */
+/* Reads what a child says; notes that it is ready, and when it spoke. Marks the file systems that the scout asks for. */
 void family_hear(struct family *f, enum seat seat);
 
 /* Writes herald and scout of the family before on the board, as long as they are there: they may still open what is

@@ -14,6 +14,7 @@
 #include "base/own.h"
 #include "base/record.h"
 #include "policy/glob.h"
+#include "scout/cover.h"
 
 enum {
     PER_USER_MAX = 100000, /* a user must not fill the kernel's memory with marks */
@@ -152,9 +153,12 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
     else
         reg_set_outside(m->is->reg, n->entry,
                         false); /* known by its first place, and found in another that is inside */
+    cover_device(m, n, n->entry, path);
     bool marked = mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0));
-    if (marked)
+    if (marked) {
+        cover_take_in(m, n);
         follow_changes(m, n, path);
+    }
     if (first && n->entry)
         atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
     if (first && n->entry && !marked)
@@ -174,6 +178,7 @@ bool marks_neighbourhood(struct marks *m, struct node *dir, const char *path)
         atomic_fetch_add(&m->is->board->watch[m->watch].neighbourhoods, 1);
         atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
     }
+    cover_device(m, dir, entry, path);
     return mark(m, dir, path, questions(m) | FAN_EVENT_ON_CHILD);
 }
 

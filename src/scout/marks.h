@@ -45,6 +45,8 @@ struct marks {
     uint64_t seen;         /* by marks_review() */
     uint32_t neighbours;   /* ... */
     uint32_t awaited;      /* by marks_await() */
+    struct file_id covered[16]; /* devices whose file systems the keeper has marked for this watch */
+    int n_covered;
 };
 
 /* Guards a directory (with what is opened in it) or a file. False if it could not be marked (recorded). `path` is its
