@@ -102,7 +102,6 @@ static const int judge_calls[] = {CALL(epoll_create1),
                                   CALL(pwrite64) /* the ledger */,
                                   /* The place of what hides it: a handle, seen from where we stand. */
                                   CALL(name_to_handle_at),
-                                  CALL(open_by_handle_at),
                                   CALL(fchdir),
                                   -1};
 
@@ -317,6 +316,15 @@ static int allow_memory(scmp_filter_ctx f)
     return rc < 0 ? failed("seccomp rule for memory") : 0;
 }
 
+/* What a handle names: looked at, never opened. */
+static int allow_looking(scmp_filter_ctx f)
+{
+    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(open_by_handle_at), 1,
+                              SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH));
+    errno = -rc;
+    return rc < 0 ? failed("seccomp rule for open_by_handle_at") : 0;
+}
+
 static int allow_judge(scmp_filter_ctx f)
 {
     /* Leases tell readers from writers, the lock names keeper and judge; FIONREAD and PIDFD_GET_INFO are all the ioctls there are. */
@@ -342,7 +350,9 @@ static int allow_judge(scmp_filter_ctx f)
             seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 3, SCMP_A1(SCMP_CMP_EQ, ways[i]),
                              SCMP_A2(SCMP_CMP_MASKED_EQ, ~(uint64_t)KERNEL_LEAVE_OUT_MASK, 0), SCMP_A4(SCMP_CMP_EQ, 0));
     errno = -rc;
-    return rc < 0 ? failed("seccomp rule for fanotify_mark") : allow_reading(f);
+    if (rc < 0)
+        return failed("seccomp rule for fanotify_mark");
+    return allow_looking(f) < 0 ? -1 : allow_reading(f);
 }
 
 static int allow_herald(scmp_filter_ctx f, int log_dir_fd)
@@ -367,15 +377,6 @@ static int allow_abort(scmp_filter_ctx f)
     int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (uint32_t)getpid()));
     errno = -rc;
     return rc < 0 ? failed("seccomp rule for tgkill") : 0;
-}
-
-/* Where something has appeared: looked at, never opened. */
-static int allow_looking(scmp_filter_ctx f)
-{
-    int rc =
-        seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(open_by_handle_at), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH));
-    errno = -rc;
-    return rc < 0 ? failed("seccomp rule for open_by_handle_at") : 0;
 }
 
 static int allow_scout(scmp_filter_ctx f)

@@ -5,6 +5,7 @@
 
 #include "base/load.h"
 #include "cli/cli.h"
+#include "cli/coverage.h"
 #include "cli/json.h"
 #include "cli/lint.h"
 
@@ -76,6 +77,7 @@ static int check(const struct options *o)
     if (o->strict && findings.errors == 0) {
         lint(p, time(NULL), &warnings);
         lint_costs(p, &costs);
+        lint_coverage(p, &warnings, &costs);
     }
     if (o->json)
         print_json(p, &findings, &warnings, &costs);

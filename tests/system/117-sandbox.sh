@@ -82,7 +82,7 @@ expect_kinds() {
 # is the gate's lock; no log. Rings and register it keeps for the next keeper, should this one die.
 ring='/memfd:fileward-ring (deleted)'
 for role in judge spare; do
-    expect_kinds $role socket pipe T/run/gate T/run/ledger /proc/PID/fd /proc/PID/mountinfo /proc/loadavg 'anon_inode:[fanotify]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' \
+    expect_kinds $role socket pipe T/run/gate T/run/ledger / /proc/PID/fd /proc/PID/mountinfo /proc/loadavg 'anon_inode:[fanotify]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' \
         'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventfd]' "$ring" "$ring" "$ring" \
         '/memfd:fileward-register (deleted)'
 done

@@ -20,7 +20,7 @@ static const struct {
     {25, "[watch c] needs `default = deny` or `default = allow`"},
     {26, "path: `/c/../d`: `.` and `..` are not followed"},
     {29, "path: `~bob/x`: only `~` alone is known"},
-    {31, "coverage = filesystem is not available in this version; it has: inode"},
+    {31, "coverage: unknown value `filesytem`: did you mean `filesystem`?"},
     {32, "guard = open+write is not available in this version; it has: open, open+read"},
     {33, "changes = hash is not available in this version; it has: ignore"},
     {35, "[rule e/x]: there is no [watch e]"},

@@ -56,6 +56,45 @@ static void test_places(void **state)
     reg_close(r);
 }
 
+/* Devices that are covered, each of one watch; and a snapshot, which has the numbers of what it was made of. */
+static void test_devices(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    struct reg_device d;
+    const struct file_id file = {0, 40, 257, 77}, copy = {0, 41, 257, 77}, younger = {0, 41, 257, 78},
+                         other = {0, 41, 258, 77};
+    uint32_t f = reg_add(r, 3, &file, 0, "/data/in/file");
+    assert_int_equal(reg_find_copied(r, 3, &copy), 0);
+    assert_false(reg_is_covered(r, 3));
+    assert_false(reg_device(r, 0, &d));
+    assert_true(reg_cover(r, 3, 0, 40, f));
+    assert_true(reg_cover(r, 3, 0, 40, f));
+    assert_true(reg_is_covered(r, 3));
+    assert_false(reg_is_covered(r, 4));
+    assert_true(reg_covers(r, 3, 0, 40));
+    assert_false(reg_covers(r, 4, 0, 40));
+    assert_false(reg_covers(r, 3, 0, 41));
+    assert_true(reg_device(r, 0, &d));
+    assert_true(d.major == 0 && d.minor == 40 && d.entry == f && d.watch == 3);
+    assert_false(reg_device(r, 1, &d)); /* the same only once */
+    assert_false(reg_device(r, -1, &d));
+
+    assert_int_equal(reg_find_copied(r, 3, &copy), f);
+    assert_int_equal(reg_find_copied(r, 4, &copy), 0);
+    assert_int_equal(reg_find_copied(r, 3, &younger), 0);
+    assert_int_equal(reg_find_copied(r, 3, &other), 0);
+    /* On a device that is covered itself the same numbers are another file. */
+    assert_true(reg_cover(r, 3, 0, 41, f));
+    assert_int_equal(reg_find_copied(r, 3, &copy), 0);
+
+    for (uint32_t i = 2; i < REGISTER_DEVICES_MAX; i++)
+        assert_true(reg_cover(r, 5, 1, i, f));
+    assert_false(reg_cover(r, 5, 2, 0, f));
+    assert_true(reg_cover(r, 3, 0, 40, f)); /* known as ever */
+    reg_close(r);
+}
+
 /* What makes an inode another one: each part of its identity, and the watch. */
 static void test_identity(void **state)
 {
@@ -498,6 +537,7 @@ static void test_mend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_devices),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_room),
