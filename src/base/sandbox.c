@@ -101,9 +101,7 @@ static const int judge_calls[] = {CALL(epoll_create1),
                                   CALL(writev),
                                   CALL(pwrite64) /* the ledger */,
                                   /* The place of what hides it: a handle, seen from where we stand. */
-                                  CALL(name_to_handle_at),
-                                  CALL(fchdir),
-                                  -1};
+                                  CALL(name_to_handle_at), CALL(fchdir), -1};
 
 /* It sends the keeper, on the only socket that it has, descriptors of directories whose file system is to be marked. */
 static const int scout_calls[] = {CALL(epoll_create1),
