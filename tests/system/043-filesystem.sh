@@ -4,7 +4,7 @@ setup
 need mkfs.btrfs btrfs jq
 chmod 755 "$T"
 N=200
-cp "$BUILD/tests/racer" "$BUILD/tests/opener" "$T"
+cp "$BUILD/tests/sprinter" "$BUILD/tests/opener" "$T"
 cat=$(readlink -f "$(command -v cat)")
 
 outside() { metric 'fileward_outside_total{watch="w"}'; }
@@ -45,9 +45,9 @@ prepare() {
 }
 
 fresh_things_are_asked_about() {
-    expect_ok "$T/racer" dirs $N "$D/in" "$D/out"
+    expect_ok "$T/sprinter" dirs $N "$D/in" "$D/out"
     assert_equal "$OUTPUT" "opened 0 failed 0" "new directories"
-    expect_ok "$T/racer" stripped $N "$D/in" "$D/out"
+    expect_ok "$T/sprinter" stripped $N "$D/in" "$D/out"
     assert_equal "$OUTPUT" "opened 0 failed 0" "stripped marks"
 }
 
@@ -68,9 +68,9 @@ names_prove_nothing() {
     expect_ok unshare -m sh -c "mount -t tmpfs t '$T/guarded' && mkdir '$T/guarded/m' && mount --bind '$D/out' '$T/guarded/m' && cat '$T/guarded/m/plain'"
     # Without a name.
     expect_ok sh -c "exec 3<'$D/out/linked2' && rm '$D/out/linked2' && cat /proc/self/fd/3 && ln '$D/out/linked' '$D/out/linked2'"
-    expect_ok "$T/racer" unlinked 1 "$D/out" "$D/out"
+    expect_ok "$T/sprinter" unlinked 1 "$D/out" "$D/out"
     assert_equal "$OUTPUT" "opened 1 failed 0" "unlinked outside"
-    expect_ok "$T/racer" unlinked 1 "$dir" "$D/out"
+    expect_ok "$T/sprinter" unlinked 1 "$dir" "$D/out"
     assert_equal "$OUTPUT" "opened 0 failed 0" "unlinked inside"
 }
 
@@ -131,11 +131,11 @@ survives_a_takeover() {
     local before
     kill -KILL "$DAEMON"
     until_true 5 is_gone "$DAEMON"
-    expect_ok "$T/racer" dirs 5 "$D/in/deep" "$D/out"
+    expect_ok "$T/sprinter" dirs 5 "$D/in/deep" "$D/out"
     assert_equal "$OUTPUT" "opened 0 failed 0" "new directories, without a keeper"
     expect_ok cat "$D/out/linked"
     start
-    expect_ok "$T/racer" unlinked 5 "$D/in/deep" "$D/out"
+    expect_ok "$T/sprinter" unlinked 5 "$D/in/deep" "$D/out"
     assert_equal "$OUTPUT" "opened 0 failed 0" "unlinked inside, after a takeover"
     refused read "$D/in/secret"
     before=$(outside)
