@@ -45,6 +45,7 @@ struct board_watch {
     _Atomic uint64_t marks;          /* scout */
     _Atomic uint32_t neighbourhoods; /* scout: marked directories that are not guarded themselves */
     _Atomic uint64_t unguarded;      /* scout: things left unmarked, each with a record */
+    _Atomic uint64_t unwritten;      /* scout: files whose writing cannot be asked about, though the watch wants it */
     _Atomic uint64_t timeouts;       /* judge and keeper: questions answered by on_timeout */
     _Atomic uint64_t outside;        /* judge: questions about what the watch does not guard */
     _Atomic uint64_t kernel_refused; /* judge: the kernel could not make the event's descriptor and refused by itself */

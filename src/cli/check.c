@@ -72,8 +72,10 @@ static int check(const struct options *o)
         return EXIT_NOT_PERMITTED;
     struct findings findings, warnings = {0}, costs = {0};
     struct policy *p = policy_load(o->file, &findings);
-    if (findings.errors == 0)
+    if (findings.errors == 0) {
         lint_packages(p, &costs);
+        check_writing(p, &costs);
+    }
     if (o->strict && findings.errors == 0) {
         lint(p, time(NULL), &warnings);
         lint_costs(p, &costs);

@@ -2,10 +2,14 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <linux/stat.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
 
 #include "base/own.h"
 #include "policy/glob.h"
@@ -37,37 +41,71 @@ static void judge(const struct watch *w, const struct pattern *at, const char *p
             path, w->name);
 }
 
-/* The first that a pattern matches speaks for it. */
-static bool judge_match(const struct watch *w, const struct pattern *at, const char *below, struct findings *warnings,
-                        struct findings *notes)
+/* The first file or directory that a pattern matches speaks for it. False: there is none yet. */
+static bool first_match(const struct pattern *at, const char *below, char out[PATH_MAX])
 {
     glob_t found = {0};
     CLEAN_FREE char *text = NULL;
     if (asprintf(&text, "%s%s", below, at->text) < 0)
         return false;
     glob(text, GLOB_NOSORT, NULL, &found);
-    bool any = found.gl_pathc > 0;
+    bool any = found.gl_pathc > 0 && strlen(found.gl_pathv[0]) < PATH_MAX;
     if (any)
-        judge(w, at, found.gl_pathv[0], warnings, notes);
+        strcpy(out, found.gl_pathv[0]);
     globfree(&found);
     return any;
 }
 
+static bool find(const struct policy *p, const struct pattern *at, char out[PATH_MAX])
+{
+    bool found = false;
+    for (size_t h = 0; at->home && h < p->n_homes && !found; h++) {
+        CLEAN_FREE char *home = glob_escape(p->homes[h].path, strlen(p->homes[h].path));
+        found = home && first_match(at, home, out);
+    }
+    return at->home ? found : first_match(at, "", out);
+}
+
 void lint_coverage(const struct policy *p, struct findings *warnings, struct findings *notes)
 {
+    char path[PATH_MAX];
     for (int i = 0; i < p->n_watches; i++) {
         const struct watch *w = &p->watches[i];
-        for (size_t k = 0; k < w->path.n; k++) {
-            const struct pattern *at = &w->path.v[k];
-            bool found = false;
-            for (size_t h = 0; at->home && h < p->n_homes && !found; h++) {
-                CLEAN_FREE char *home = glob_escape(p->homes[h].path, strlen(p->homes[h].path));
-                found = home && judge_match(w, at, home, warnings, notes);
-            }
-            if (!at->home)
-                judge_match(w, at, "", warnings, notes);
-        }
+        for (size_t k = 0; k < w->path.n; k++)
+            if (find(p, &w->path.v[k], path))
+                judge(w, &w->path.v[k], path, warnings, notes);
     }
     findings_sort(warnings, p->files, p->n_files);
+    findings_sort(notes, p->files, p->n_files);
+}
+
+static bool kernel_is_old(void)
+{
+    struct utsname u;
+    int major = 0, minor = 0;
+    return uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2 || major < 6 || (major == 6 && minor < 14);
+}
+
+void check_writing(const struct policy *p, struct findings *notes)
+{
+    char path[PATH_MAX];
+    struct statfs fs;
+    for (int i = 0; i < p->n_watches; i++) {
+        const struct watch *w = &p->watches[i];
+        if (w->guard == GUARD_OPEN_WRITE && kernel_is_old())
+            findings_note(
+                notes, w->at,
+                "guard = open+write in [watch %s]: this kernel cannot ask about writing (from Linux 6.14 on), so "
+                "that only opens are guarded",
+                w->name);
+        for (size_t k = 0; k < w->path.n && w->guard == GUARD_OPEN_WRITE && !kernel_is_old(); k++)
+            if (find(p, &w->path.v[k], path) && statfs(path, &fs) == 0 && fs.f_type != EXT4_SUPER_MAGIC &&
+                fs.f_type != XFS_SUPER_MAGIC && fs.f_type != BTRFS_SUPER_MAGIC)
+                findings_note(
+                    notes, w->path.v[k].at,
+                    "guard = open+write in [watch %s]: on the file system of `%s` the kernel cannot ask about "
+                    "writing (it can on ext4, xfs and btrfs), so that only opens are guarded there",
+                    w->name, path);
+    }
     findings_sort(notes, p->files, p->n_files);
 }

@@ -143,6 +143,9 @@ static void watches(FILE *f, const struct state *s)
     head(f, "fileward_unguarded", "gauge", "Files and directories that were left unguarded, each with a record.");
     for (int i = 0; i < p->n_watches; i++)
         by_label(f, "fileward_unguarded", "watch", p->watches[i].name, atomic_load(&b->watch[i].unguarded));
+    head(f, "fileward_unwritten", "gauge", "Files whose writing cannot be asked about, though guard = open+write.");
+    for (int i = 0; i < p->n_watches; i++)
+        by_label(f, "fileward_unwritten", "watch", p->watches[i].name, atomic_load(&b->watch[i].unwritten));
     head(f, "fileward_mode", "gauge", "1 for the mode in force.");
     for (int i = 0; i < p->n_watches; i++)
         for (int mode = MODE_AUDIT; mode <= MODE_ENFORCE; mode++) {

@@ -12,6 +12,8 @@ static enum question_kind kind_of(uint64_t mask)
 {
     if (mask & FAN_OPEN_EXEC_PERM)
         return QUESTION_EXEC;
+    if (mask & KERNEL_FAN_PRE_ACCESS)
+        return QUESTION_ACCESS;
     return mask & FAN_ACCESS_PERM ? QUESTION_READ : QUESTION_OPEN;
 }
 

@@ -9,7 +9,8 @@
 
 enum { BATCH = 16 /* questions taken from a group before the others get a turn */ };
 
-enum question_kind { QUESTION_OPEN, QUESTION_EXEC, QUESTION_READ };
+/* ACCESS: reading, writing, mapping or truncation, through a descriptor that is open or by name. */
+enum question_kind { QUESTION_OPEN, QUESTION_EXEC, QUESTION_READ, QUESTION_ACCESS };
 
 /* Somebody waits for the answer to this. */
 struct question {

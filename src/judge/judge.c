@@ -173,10 +173,13 @@ static bool still_awaits(const struct judge *j, const struct question *q)
     return q->awaits_clerk && !desk_is_settled(j->desk, &ticket) && !ruling_is_late(j, q);
 }
 
-/* Reads are asked about through marks that an earlier policy wanted so. */
+/* Reads and writes are asked about through marks that an earlier policy wanted so. */
 static bool is_unwanted(const struct judge *j, const struct question *q)
 {
-    return q->kind == QUESTION_READ && !is_dropped(j, q->gate) && j->is.policy->watches[q->gate].guard == GUARD_OPEN;
+    if (q->kind == QUESTION_OPEN || q->kind == QUESTION_EXEC || is_dropped(j, q->gate))
+        return false;
+    enum guard guard = j->is.policy->watches[q->gate].guard;
+    return guard != (q->kind == QUESTION_READ ? GUARD_OPEN_READ : GUARD_OPEN_WRITE);
 }
 
 /* Answers a question. False: it is too early, it must be asked again. */

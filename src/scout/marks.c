@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/own.h"
 #include "base/record.h"
 #include "policy/glob.h"
@@ -137,6 +138,17 @@ static uint32_t enter(struct marks *m, int number, const struct node *n, uint32_
     return entry;
 }
 
+/* Reading, writing and truncating are asked about of files alone, where the kernel and the file system can do that. */
+static bool mark_writing(struct marks *m, const struct node *n)
+{
+    if (m->is->policy->watches[m->watch].guard != GUARD_OPEN_WRITE || !S_ISREG(n->mode))
+        return false;
+    if (add(m->is->gates[m->watch].fd, n, questions(m) | KERNEL_FAN_PRE_ACCESS) == 0)
+        return true;
+    atomic_fetch_add(&m->is->board->watch[m->watch].unwritten, 1);
+    return false;
+}
+
 bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t parent, const char *name)
 {
     int number = m->is->gates[m->watch].number;
@@ -154,7 +166,8 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
         reg_set_outside(m->is->reg, n->entry,
                         false); /* known by its first place, and found in another that is inside */
     cover_device(m, n, n->entry, path);
-    bool marked = mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0));
+    bool marked = mark_writing(m, n) ||
+                  mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0));
     if (marked) {
         cover_take_in(m, n);
         follow_changes(m, n, path);
@@ -251,6 +264,7 @@ void marks_review(struct marks *m)
 {
     struct board_watch *b = &m->is->board->watch[m->watch];
     atomic_store(&b->unguarded, 0);
+    atomic_store(&b->unwritten, 0);
     m->seen = m->neighbours = 0;
     memset(m->users, 0, sizeof m->users);
     reg_for_each(m->is->reg, review, m);

@@ -21,7 +21,7 @@ static const struct {
     {26, "path: `/c/../d`: `.` and `..` are not followed"},
     {29, "path: `~bob/x`: only `~` alone is known"},
     {31, "coverage: unknown value `filesytem`: did you mean `filesystem`?"},
-    {32, "guard = open+write is not available in this version; it has: open, open+read"},
+    {32, "guard: unknown value `open+wirte`: did you mean `open+write`?"},
     {33, "changes = hash is not available in this version; it has: ignore"},
     {35, "[rule e/x]: there is no [watch e]"},
     {38, "[rule d/default]: the name `default` stands for"},
