@@ -29,7 +29,7 @@ enum {
     REGISTER_NEIGHBOURHOOD = REGISTER_WATCHES_MAX, /* openers of the names in it are asked about */
     REGISTER_OUTPOST = 2 * REGISTER_WATCHES_MAX,   /* the scout is told of new names in it */
     REGISTER_NOBODY = UINT32_MAX,                  /* no user is charged for an entry */
-    REGISTER_DEVICES_MAX = 1024, /* of all watches together */
+    REGISTER_DEVICES_MAX = 1024,                   /* of all watches together */
 };
 
 struct reg;

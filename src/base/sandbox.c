@@ -88,17 +88,8 @@ static const int common_calls[] = {CALL(read),
 
 /* Reads questions, looks at /proc, answers. It reads every secret that it judges, so it has no way to say it to anyone:
  * no socket, no new process, no file for writing, no mark. */
-static const int judge_calls[] = {CALL(epoll_create1),
-                                  CALL(pread64),
-                                  CALL(readlinkat),
-                                  CALL(readlink),
-                                  CALL(statx),
-                                  CALL(pidfd_open),
-                                  CALL(fstatfs),
-                                  CALL(lseek),
-                                  CALL(getppid),
-                                  CALL(poll),
-                                  CALL(writev),
+static const int judge_calls[] = {CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx),
+                                  CALL(pidfd_open), CALL(fstatfs), CALL(lseek), CALL(getppid), CALL(poll), CALL(writev),
                                   CALL(pwrite64) /* the ledger */,
                                   /* The place of what hides it: a handle, seen from where we stand. */
                                   CALL(name_to_handle_at), CALL(fchdir), -1};
@@ -317,8 +308,8 @@ static int allow_memory(scmp_filter_ctx f)
 /* What a handle names: looked at, never opened. */
 static int allow_looking(scmp_filter_ctx f)
 {
-    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(open_by_handle_at), 1,
-                              SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH));
+    int rc =
+        seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(open_by_handle_at), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH));
     errno = -rc;
     return rc < 0 ? failed("seccomp rule for open_by_handle_at") : 0;
 }

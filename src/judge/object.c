@@ -307,7 +307,8 @@ void object_place(const struct object_finder *f, struct thing *t)
     /* The entry may have become another's since it was found, if its inode has lost its marks. */
     bool known = t->entry && reg_place(f->reg, t->entry, t->path, sizeof t->path) > 0 &&
                  reg_holds(f->reg, t->entry, t->number, &t->id);
-    set_place(t, known || (!t->entry && (reg_is_covered(f->reg, t->number) ? place_anywhere(f, t) : place_of_newcomer(f, t))));
+    set_place(t, known || (!t->entry &&
+                           (reg_is_covered(f->reg, t->number) ? place_anywhere(f, t) : place_of_newcomer(f, t))));
 }
 
 size_t object_display_name(const struct object_finder *f, struct thing *t, char *out, size_t size)

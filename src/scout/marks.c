@@ -166,8 +166,8 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
         reg_set_outside(m->is->reg, n->entry,
                         false); /* known by its first place, and found in another that is inside */
     cover_device(m, n, n->entry, path);
-    bool marked = mark_writing(m, n) ||
-                  mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0));
+    bool marked =
+        mark_writing(m, n) || mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0));
     if (marked) {
         cover_take_in(m, n);
         follow_changes(m, n, path);

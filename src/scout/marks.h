@@ -39,12 +39,12 @@ struct marks {
         uint32_t uid;
         uint32_t n;
         bool used;
-    } users[256];          /* inodes marked in directories that users can write */
-    uint64_t told;         /* unguarded records since */
-    int64_t told_since_ns; /* ... */
-    uint64_t seen;         /* by marks_review() */
-    uint32_t neighbours;   /* ... */
-    uint32_t awaited;      /* by marks_await() */
+    } users[256];               /* inodes marked in directories that users can write */
+    uint64_t told;              /* unguarded records since */
+    int64_t told_since_ns;      /* ... */
+    uint64_t seen;              /* by marks_review() */
+    uint32_t neighbours;        /* ... */
+    uint32_t awaited;           /* by marks_await() */
     struct file_id covered[16]; /* devices whose file systems the keeper has marked for this watch */
     int n_covered;
 };
