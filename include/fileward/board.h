@@ -89,6 +89,10 @@ struct board {
     _Atomic uint64_t cache_hits, cache_misses;       /* processes known from an earlier question */
     _Atomic uint64_t decision_hits, decision_misses; /* decisions known from an earlier question */
     _Atomic uint64_t answer_errors;                  /* answers that the kernel did not take (the opener was gone) */
+    /* Whether the scout has seen all that happened before a question: the judge writes the next number and rings, the scout
+     * writes the last number that it has come to. */
+    _Atomic uint32_t scout_asked;   /* judge */
+    _Atomic uint32_t scout_settled; /* scout */
     /* scout */
     _Atomic uint32_t scanned; /* 1 when the first marking is complete */
     _Atomic uint64_t rescans; /* times that everything was looked at again, because changes were missed */

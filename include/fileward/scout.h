@@ -16,6 +16,7 @@ struct scout_setup {
     int changes_fd; /* scout_changes_group(); -1: what appears later is not seen */
     int alive_fd; /* hangs up when neither keeper nor judge lives: then the scout leaves, so that it does not keep groups
                        open that nobody answers */
+    int bell_fd;  /* eventfd: a judge rings; see board.h */
     int end_fd;   /* loop_end_fd(): leave */
     int control_fd; /* to the keeper: 'r' at the beginning, 'b' each second, SCOUT_COVERS + watch. SIGTERM: leave */
 };

@@ -52,6 +52,7 @@ struct judge {
     /* of the question in hand */
     struct inquiry inquiry;
     struct thing thing;
+    uint32_t ticket;
     struct report report;
     struct fold fold;
     /* Answers that go out together. */

@@ -22,6 +22,7 @@ struct question {
     int64_t read_ns; /* clock_now() when it was read */
     int held;        /* its place on the board */
     bool awaits_clerk;
+    uint32_t ticket; /* of board.scout_asked; 0: the scout has not been asked */
 };
 
 /* Reads at most BATCH questions of gate number `gate` and notes their numbers on the board, so that the keeper can release

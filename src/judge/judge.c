@@ -164,13 +164,38 @@ static void defer(struct judge *j, const struct question *q)
     struct question *d = &j->deferred[j->n_deferred++];
     *d = *q;
     d->awaits_clerk = j->inquiry.awaits_clerk;
+    d->ticket = j->ticket;
+}
+
+static bool scout_has_settled(const struct judge *j, uint32_t ticket)
+{
+    return (int32_t)(atomic_load(&j->is.board->scout_settled) - ticket) >= 0;
+}
+
+/* Whether the object in hand, of which another name may have come to lie inside, must wait for the scout, who would know.
+ * If it does not say so in time it counts as inside. The register was looked at after still_awaits() had seen an answer. */
+static bool awaits_scout(struct judge *j, const struct question *q)
+{
+    const uint64_t one = 1;
+    if (j->thing.inside || !j->thing.disputed)
+        return false;
+    if (ruling_is_late(j, q))
+        j->thing.inside = true;
+    if (q->ticket || j->thing.inside)
+        return false;
+    j->inquiry.awaits_clerk = false;
+    j->ticket = atomic_fetch_add(&j->is.board->scout_asked, 1) + 1;
+    (void)!write(j->is.bell_fd, &one, sizeof one);
+    return true;
 }
 
 /* Nothing new can be said of it. */
 static bool still_awaits(const struct judge *j, const struct question *q)
 {
     const struct desk_ticket ticket = {.read_ns = q->read_ns, .fd = q->fd};
-    return q->awaits_clerk && !desk_is_settled(j->desk, &ticket) && !ruling_is_late(j, q);
+    if (ruling_is_late(j, q))
+        return false;
+    return (q->awaits_clerk && !desk_is_settled(j->desk, &ticket)) || (q->ticket && !scout_has_settled(j, q->ticket));
 }
 
 /* Reads and writes are asked about through marks that an earlier policy wanted so. */
@@ -193,6 +218,9 @@ static bool handle(struct judge *j, const struct question *q)
     if (is_dropped(j, q->gate))
         return handle_dropped(j, q);
     object_find(&j->finder, q->watch, j->is.gates[q->gate].number, q->fd, &j->thing);
+    j->ticket = 0;
+    if (awaits_scout(j, q))
+        return false;
     if (!j->thing.inside) {
         let_pass(j, q);
         return true;
@@ -244,7 +272,7 @@ static void release(struct judge *j, const struct question *q)
     }
     if (!dropped)
         object_find(&j->finder, q->watch, gate->number, q->fd, &j->thing);
-    if (!dropped && !j->thing.inside) {
+    if (!dropped && !j->thing.inside && !j->thing.disputed) {
         let_pass(j, q);
         return;
     }

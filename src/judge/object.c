@@ -242,7 +242,7 @@ static bool identify(const struct object_finder *f, int watch, int number, int f
     t->fd = fd;
     t->seen = (struct object){.known = ATTR_OWNER};
     t->inside = true;
-    t->settled = false;
+    t->settled = t->disputed = false;
     t->entry = 0;
     if (stat_identity(fd, "", AT_EMPTY_PATH, &st) < 0) {
         t->id = (struct file_id){0};
@@ -271,11 +271,14 @@ bool object_is_guarded(const struct object_finder *f, const struct thing *t, int
     return patterns_cover(f->policy, &w->path, t->path) && !patterns_cover(f->policy, &w->exclude, t->path);
 }
 
-/* Another name of it would be another place; of a directory there is but one. */
-static bool has_settled(const struct object_finder *f, const struct thing *t)
+/* Another name of it would be another place; of a directory there is but one. A link or a rename changes the ctime. */
+static void settle(const struct object_finder *f, struct thing *t)
 {
-    return f->policy->watches[t->watch].coverage == COVERAGE_FILESYSTEM && atomic_load(&f->board->scanned) &&
-           (t->directory || t->links == 1) && clock_wall() - t->changed_ns > SETTLES_MS * NS_PER_MS;
+    bool young = clock_wall() - t->changed_ns <= SETTLES_MS * NS_PER_MS, one = t->directory || t->links <= 1;
+    if (f->policy->watches[t->watch].coverage != COVERAGE_FILESYSTEM || !atomic_load(&f->board->scanned))
+        return;
+    t->settled = one && t->links > 0 && !young;
+    t->disputed = !one && young;
 }
 
 void object_find(const struct object_finder *f, int watch, int number, int fd, struct thing *t)
@@ -291,7 +294,8 @@ void object_find(const struct object_finder *f, int watch, int number, int fd, s
     /* What cannot be placed is guarded: it came through a marked directory, or by a way that hides where it lies. */
     object_place(f, t);
     t->inside = !t->seen.place || object_is_guarded(f, t, watch);
-    t->settled = !t->inside && has_settled(f, t);
+    if (!t->inside)
+        settle(f, t);
 }
 
 void object_find_dropped(const struct object_finder *f, int number, int fd, struct thing *t)

@@ -12,8 +12,9 @@
 struct thing {
     struct file_id id;
     bool directory;
-    bool inside;  /* guarded in this watch; false: a neighbour or excluded, to be let through */
-    bool settled; /* not inside, and has been so for a while: need not be asked about again */
+    bool inside;   /* guarded in this watch; false: a neighbour or excluded, to be let through */
+    bool settled;  /* not inside, and has been so for a while: need not be asked about again */
+    bool disputed; /* not inside by this name of several, but another may just have come to lie inside */
     uint32_t links;
     uint64_t mount;
     int64_t changed_ns; /* ctime */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -42,7 +43,8 @@ int estate_prepare(struct estate *e)
     if (!e->reg)
         e->reg = reg_create(&e->reg_fd);
     e->mounts = mounts_create(MOUNTS_TABLE);
-    ok = ok && e->mounts;
+    e->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ok = ok && e->mounts && e->bell >= 0;
     for (int i = 0; i < ROLE_COUNT; i++)
         if (bytes[i] && !e->rings[i].m)
             ok = ring_create(&e->rings[i], (enum role)i, bytes[i]) == 0 && ok;
@@ -150,8 +152,8 @@ static void be_judge(struct family *f, int control)
     /* Of the other rings and the register only the descriptors: should the keeper die, the next one takes them from us. */
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_SCOUT]);
-    const int plain[] = {0,         1,         2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null,
-                         e->reg_fd, f->desk[0]};
+    const int plain[] = {
+        0, 1, 2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null, e->reg_fd, f->desk[0], e->bell};
     int keep[GATES_MAX + 2 * ROLE_COUNT + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -173,6 +175,7 @@ static void be_judge(struct family *f, int control)
                                                           .ring = &e->rings[ROLE_JUDGE],
                                                           .lock_fd = e->files.lock,
                                                           .ledger = e->ledger,
+                                                          .bell_fd = e->bell,
                                                           .desk_fd = f->desk[0],
                                                           .control_fd = control});
     if (!j)
@@ -206,7 +209,8 @@ static void be_scout(struct family *f, int control)
     int changes = scout_changes_group();
     if (changes < 0)
         fprintf(stderr, "fileward: what appears in a watch later is not seen: fanotify_init: %s\n", strerror(errno));
-    const int plain[] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd, changes};
+    const int plain[] = {0,       1,      2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd,
+                         changes, e->bell};
     int keep[WATCHES_MAX + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -223,6 +227,7 @@ static void be_scout(struct family *f, int control)
                                     .reg = e->reg,
                                     .ring = &e->rings[ROLE_SCOUT],
                                     .changes_fd = changes,
+                                    .bell_fd = e->bell,
                                     .alive_fd = alive,
                                     .end_fd = end,
                                     .control_fd = control});

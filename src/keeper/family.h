@@ -38,6 +38,7 @@ struct estate {
     struct files files;
     struct ledger *ledger;
     struct mounts *mounts; /* the keeper's own */
+    int bell;              /* eventfd: judges ring for the scout */
     unsigned next_number;  /* of a watch in the register */
     int alive[2];          /* pipe: keeper and judges hold the write end, scout and herald the read end */
     pid_t *stray;          /* killed, not ended yet */

@@ -78,7 +78,12 @@ static void on_name(struct change_feed *c, const struct named *s)
     }
 }
 
-static void on_end(struct change_feed *c, const struct named *s)
+static bool is_covered(const struct marks *m)
+{
+    return m->is->policy->watches[m->watch].coverage == COVERAGE_FILESYSTEM;
+}
+
+static void forget(struct change_feed *c, const struct named *s, bool all)
 {
     uint32_t entries[ENTRIES_MAX];
     struct reg *reg = c->land->is->reg;
@@ -86,11 +91,32 @@ static void on_end(struct change_feed *c, const struct named *s)
     for (size_t i = 0; i < n; i++) {
         int kind;
         struct marks *m = marks_of(c, entries[i], &kind);
-        if (m)
-            marks_gone(m, entries[i]);
-        else
+        if (!m)
             reg_remove(reg, entries[i]);
+        else if (all || !is_covered(m))
+            marks_gone(m, entries[i]);
     }
+}
+
+/* Its last name is gone, and the marks on it. If it is held open it can still be reached, and a whole file system that is
+ * marked is still asked about it. */
+static void on_end(struct change_feed *c, const struct named *s)
+{
+    bool covered = false;
+    for (int i = 0; i < c->land->is->policy->n_watches; i++)
+        covered |= is_covered(&c->marks[i]);
+    forget(c, s, !covered || !limbo_receive(&c->limbo, &c->land->reach, s->fsid, s->handle));
+}
+
+static void on_gone(void *ctx, const int32_t fsid[2], const struct file_handle *h)
+{
+    const struct named s = {.fsid = fsid, .handle = h};
+    forget(ctx, &s, true);
+}
+
+void changes_look_again(struct change_feed *c)
+{
+    limbo_look(&c->limbo, &c->land->reach, on_gone, c);
 }
 
 /* Something that was left out may have got another owner. Where it is, the kernel can say if anybody has just used its
@@ -137,7 +163,7 @@ static void read_event(struct change_feed *c, const struct fanotify_event_metada
         on_end(c, &itself);
 }
 
-void changes_read(struct change_feed *c)
+bool changes_read(struct change_feed *c)
 {
     ssize_t len = read(c->land->is->changes_fd, c->buffer, sizeof c->buffer);
     const struct fanotify_event_metadata *e = (const void *)c->buffer;
@@ -150,4 +176,5 @@ void changes_read(struct change_feed *c)
             close(e->fd);
     }
     reach_let_go(&c->land->reach);
+    return len > 0;
 }

@@ -4,17 +4,22 @@
 
 #include <stdbool.h>
 
+#include "scout/limbo.h"
 #include "scout/marks.h"
 
 struct change_feed {
     struct land *land;
     struct marks *marks; /* of each watch */
-    bool lost;           /* the kernel's queue was too short: something happened that is not known. Set here only */
+    struct limbo limbo;
+    bool lost; /* the kernel's queue was too short: something happened that is not known. Set here only */
     _Alignas(8) char buffer[1 << 15];
 };
 
-/* Reads once, as much as fits, and brings marks and register up to date. */
-void changes_read(struct change_feed *c);
+/* Reads once, as much as fits, and brings marks and register up to date. False: there was nothing. */
+bool changes_read(struct change_feed *c);
+
+/* Looks whether what had lost its name is gone by now. */
+void changes_look_again(struct change_feed *c);
 
 /* Something happened at this path, or to what can be seen there: a mount came or went. */
 void changes_at(struct change_feed *c, const char *path);

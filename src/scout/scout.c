@@ -61,16 +61,25 @@ static void tell_rescan(const struct scout *s, const char *why)
     atomic_fetch_add(&s->is->board->rescans, 1);
 }
 
+/* Says up to which of its questions everything that happened before has been seen. */
+static void say_settled(struct scout *s, uint32_t asked)
+{
+    if (s->is->changes_fd >= 0 && !s->changes.lost)
+        atomic_store(&s->is->board->scout_settled, asked);
+}
+
 /* Walks all watches. With `why` it is done again, because something was missed. */
 static void scan(struct scout *s, const char *why)
 {
     int64_t began = clock_now();
+    uint32_t asked = atomic_load(&s->is->board->scout_asked);
     s->changes.lost = false; /* what is lost from here on is lost again */
     for (int i = 0; i < s->is->policy->n_watches; i++) {
         marks_review(&s->marks[i]);
         walk_watch(&s->marks[i], "");
         marks_sweep(&s->marks[i]);
     }
+    say_settled(s, asked);
     if (why)
         tell_rescan(s, why);
     int64_t now = clock_now();
@@ -93,6 +102,21 @@ static void on_changes(void *ctx, int fd, uint32_t events)
     scan_what_was_lost(s);
 }
 
+/* A judge wants to know whether something has come into a watch of which we have been told and have not seen it yet. */
+static void on_bell(void *ctx, int fd, uint32_t events)
+{
+    enum { MOST = 1000 }; /* the queue is shorter; what comes meanwhile is younger than the question */
+    struct scout *s = ctx;
+    uint64_t rung;
+    (void)events;
+    (void)!read(fd, &rung, sizeof rung);
+    uint32_t asked = atomic_load(&s->is->board->scout_asked);
+    for (int i = 0; i < MOST && changes_read(&s->changes); i++)
+        ;
+    say_settled(s, asked);
+    scan_what_was_lost(s);
+}
+
 static void at_mount_point(void *ctx, const char *point)
 {
     struct scout *s = ctx;
@@ -110,6 +134,7 @@ static void on_deadline(void *ctx)
 {
     struct scout *s = ctx;
     (void)!write(s->is->control_fd, "b", 1);
+    changes_look_again(&s->changes);
     scan_what_was_lost(s);
     s->loop.deadline = clock_now() + NS_PER_S;
 }
@@ -141,6 +166,7 @@ void scout_run(const struct scout_setup *setup)
     bool again = atomic_load(&setup->board->scanned);
     reg_mend(setup->reg);
     if ((setup->changes_fd >= 0 && loop_add(&s->loop, setup->changes_fd, EPOLLIN, on_changes, s) < 0) ||
+        loop_add(&s->loop, setup->bell_fd, EPOLLIN, on_bell, s) < 0 ||
         (s->mountlist && loop_add(&s->loop, mountlist_fd(s->mountlist), EPOLLPRI, on_mounts, s) < 0))
         _exit(EXIT_FAILURE);
     scan(s, again ? "the scout was replaced" : NULL);
@@ -151,6 +177,7 @@ void scout_run(const struct scout_setup *setup)
     s->loop.deadline = clock_now() + NS_PER_S;
     loop_run(&s->loop);
     loop_close(&s->loop);
+    limbo_free(&s->changes.limbo);
     reach_free(&s->land.reach);
     mounts_free(s->land.mounts);
     mountlist_free(s->mountlist);

@@ -36,6 +36,7 @@ until_old() {
 prepare() {
     mkdir -p "$D/in/open" "$D/in/deep" "$D/out" "$D/mnt"
     for ((i = 0; i < N; i++)); do : >"$D/in/$i"; done
+    : >"$D/in/1000"
     echo secret | tee "$D/in/gone" >"$D/in/secret"
     echo plain >"$D/out/plain"
     echo plain >"$D/out/linked"
@@ -49,6 +50,12 @@ fresh_things_are_asked_about() {
     assert_equal "$OUTPUT" "opened 0 failed 0" "new directories"
     expect_ok "$T/sprinter" stripped $N "$D/in" "$D/out"
     assert_equal "$OUTPUT" "opened 0 failed 0" "stripped marks"
+    expect_ok "$T/sprinter" held 1 "$D/in" "$D/out"
+    assert_equal "$OUTPUT" "opened 0 failed 0" "stripped marks, later"
+    # What is gone is forgotten.
+    until_true 10 eval "[ \$(metric 'fileward_marks{watch=\"w\"}') -le $((2 * N + 20)) ]" || fail "marks: $(metric 'fileward_marks{watch="w"}')"
+    expect_ok "$T/sprinter" moved $N "$D/in" "$D/out"
+    assert_equal "$OUTPUT" "opened 0 failed 0" "moved in and linked out"
 }
 
 # A file that nobody has marked is known by the place that it has, not by the name by which it is reached.

@@ -4,6 +4,7 @@
  *   moved     a file from OUTSIDE, moved in, linked out again and opened there
  *   stripped  INSIDE/N (must exist): linked out, held as O_PATH, both names unlinked (the kernel forgets its marks), and
  *             opened again through the descriptor
+ *   held      the same, and opened some seconds later
  *   unlinked  a new file in INSIDE, held as O_PATH and unlinked, opened again */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +45,7 @@ static int moved_in(int i, const char *inside, const char *outside)
     return open(out, O_RDONLY);
 }
 
-static int stripped(int i, const char *inside, const char *outside)
+static int reopened(int i, const char *inside, const char *outside, unsigned seconds)
 {
     char name[4096], out[4096], again[64];
     snprintf(name, sizeof name, "%s/%d", inside, i);
@@ -54,11 +55,22 @@ static int stripped(int i, const char *inside, const char *outside)
     must(fd, out);
     must(unlink(out), out);
     must(unlink(name), name);
+    sleep(seconds);
     snprintf(again, sizeof again, "/proc/self/fd/%d", fd);
     int opened = open(again, O_RDONLY), why = errno;
     close(fd);
     errno = why;
     return opened;
+}
+
+static int stripped(int i, const char *inside, const char *outside)
+{
+    return reopened(i, inside, outside, 0);
+}
+
+static int held(int i, const char *inside, const char *outside)
+{
+    return reopened(i + 1000, inside, outside, 4); /* longer than it takes to be forgotten */
 }
 
 static int unlinked(int i, const char *inside, const char *outside)
@@ -82,7 +94,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int i, const char *inside, const char *outside);
-    } ways[] = {{"dirs", in_new_directory}, {"moved", moved_in}, {"stripped", stripped}, {"unlinked", unlinked}};
+    } ways[] = {{"dirs", in_new_directory},
+                {"moved", moved_in},
+                {"stripped", stripped},
+                {"held", held},
+                {"unlinked", unlinked}};
     int opened = 0, failed = 0;
     for (size_t w = 0; argc == 5 && w < sizeof ways / sizeof *ways; w++) {
         if (strcmp(argv[1], ways[w].name) != 0)
@@ -97,6 +113,6 @@ int main(int argc, char **argv)
         printf("opened %d failed %d\n", opened, failed);
         return 0;
     }
-    fprintf(stderr, "usage: sprinter dirs|moved|stripped|unlinked N INSIDE OUTSIDE\n");
+    fprintf(stderr, "usage: sprinter dirs|moved|stripped|held|unlinked N INSIDE OUTSIDE\n");
     return 2;
 }
