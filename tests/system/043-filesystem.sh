@@ -60,7 +60,9 @@ fresh_things_are_asked_about() {
 
 # A file that nobody has marked is known by the place that it has, not by the name by which it is reached.
 names_prove_nothing() {
-    local dir=$D/in/new
+    local dir=$D/in/new scout
+    scout=$(role_pid scout)
+    kill -STOP "$scout" # before it has seen anything of this
     mkdir "$dir" "$dir/below"
     cp "$D/out/plain" "$D/out/newcomer" && mv "$D/out/newcomer" "$dir/below/f"
     refused read "$dir/below/f"
@@ -70,6 +72,7 @@ names_prove_nothing() {
     refused reopen "$dir/below/f"
     expect_eperm unshare -m sh -c "mount --bind '$dir' '$D/out' && cat '$D/out/below/f'"
     expect_eperm unshare -m sh -c "mount -t tmpfs t '$T/guarded' && mkdir '$T/guarded/m' && mount --bind '$dir' '$T/guarded/m' && cat '$T/guarded/m/below/f'"
+    kill -CONT "$scout"
     # Outside, by names that lie inside or nowhere.
     expect_ok unshare -m sh -c "mount --bind '$D/out' '$D/in' && cat '$D/in/plain'"
     expect_ok unshare -m sh -c "mount -t tmpfs t '$T/guarded' && mkdir '$T/guarded/m' && mount --bind '$D/out' '$T/guarded/m' && cat '$T/guarded/m/plain'"
