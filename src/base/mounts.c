@@ -101,7 +101,7 @@ static const char *refused_layer(const struct mounts *m, char *options)
 /* Fields: id, parent, device, root, mount point, options, optional fields ..., "-", type, source, options. */
 static bool take_line(struct mounts *m, char *line)
 {
-    char *field[5], *rest = line, *end;
+    char *field[5] = {NULL}, *rest = line, *end;
     for (int i = 0; i < 5; i++)
         field[i] = strsep(&rest, " ");
     char *type = rest ? strstr(rest, " - ") : NULL;

@@ -13,7 +13,7 @@ for fs in tmpfs ext4 xfs btrfs; do
         mount -t tmpfs -o mode=0755 t "$D" || fail "cannot mount"
     else
         truncate -s 320M "$T/image.$fs"
-        "mkfs.$fs" -q "$T/image.$fs" >/dev/null 2>&1 && mount -o loop "$T/image.$fs" "$D" || skip "no $fs here"
+        { "mkfs.$fs" -q "$T/image.$fs" >/dev/null 2>&1 && mount -o loop "$T/image.$fs" "$D"; } || skip "no $fs here"
     fi
     mkdir "$D/in" "$D/out"
     for ((i = 0; i < TIMES; i++)); do : >"$D/in/$i"; done

@@ -8,7 +8,10 @@ cp "$BUILD/tests/sprinter" "$BUILD/tests/opener" "$T"
 cat=$(readlink -f "$(command -v cat)")
 
 outside() { metric 'fileward_outside_total{watch="w"}'; }
-refused() { expect_status 1 "$T/opener" "$@" && [[ $OUTPUT == *"not permitted"* ]] || fail "not refused: $*: $OUTPUT"; }
+refused() {
+    expect_status 1 "$T/opener" "$@"
+    [[ $OUTPUT == *"not permitted"* ]] || fail "not refused: $*: $OUTPUT"
+}
 
 # On file system $D; the daemon itself and all else is on another.
 write_policy() {
@@ -172,7 +175,7 @@ for fs in tmpfs btrfs; do
     if [ $fs = tmpfs ]; then
         mount -t tmpfs -o mode=0755 t "$D" || fail "cannot mount"
     else
-        truncate -s 200M "$T/image" && mkfs.btrfs -q "$T/image" >/dev/null 2>&1 && mount -o loop "$T/image" "$D" || skip "no btrfs here"
+        { truncate -s 200M "$T/image" && mkfs.btrfs -q "$T/image" >/dev/null 2>&1 && mount -o loop "$T/image" "$D"; } || skip "no btrfs here"
     fi
     prepare
     write_policy filesystem

@@ -43,7 +43,7 @@ for fs in ext4 xfs btrfs; do
     D=$T/$fs
     mkdir "$D"
     truncate -s 320M "$T/image.$fs"
-    "mkfs.$fs" -q "$T/image.$fs" >/dev/null 2>&1 && mount -o loop "$T/image.$fs" "$D" || skip "no $fs here"
+    { "mkfs.$fs" -q "$T/image.$fs" >/dev/null 2>&1 && mount -o loop "$T/image.$fs" "$D"; } || skip "no $fs here"
     mkdir "$D/in"
     reset
     write_policy open
