@@ -45,7 +45,9 @@ struct board_watch {
     _Atomic uint64_t marks;          /* scout */
     _Atomic uint32_t neighbourhoods; /* scout: marked directories that are not guarded themselves */
     _Atomic uint64_t unguarded;      /* scout: things left unmarked, each with a record */
+    _Atomic uint64_t unwritten;      /* scout: files whose writing cannot be asked about, though the watch wants it */
     _Atomic uint64_t timeouts;       /* judge and keeper: questions answered by on_timeout */
+    _Atomic uint64_t outside;        /* judge: questions about what the watch does not guard */
     _Atomic uint64_t kernel_refused; /* judge: the kernel could not make the event's descriptor and refused by itself */
 };
 
@@ -103,8 +105,13 @@ struct board {
     _Atomic uint64_t cache_hits, cache_misses;       /* processes known from an earlier question */
     _Atomic uint64_t decision_hits, decision_misses; /* decisions known from an earlier question */
     _Atomic uint64_t answer_errors;                  /* answers that the kernel did not take (the opener was gone) */
+    /* Whether the scout has seen all that happened before a question: the judge writes the next number and rings, the scout
+     * writes the last number that it has come to. */
+    _Atomic uint32_t scout_asked;   /* judge */
+    _Atomic uint32_t scout_settled; /* scout */
     /* scout */
     _Atomic uint32_t scanned; /* 1 when the first marking is complete */
+    _Atomic uint64_t rescans; /* times that everything was looked at again, because changes were missed */
     struct board_watch watch[WATCHES_MAX];
     /* judge */
     struct board_slot slot[]; /* policy.n_rules + policy.n_watches */

@@ -19,6 +19,7 @@ struct judge_setup {
     struct ring *ring;
     int lock_fd; /* base/lock.h: the judge that reads holds LOCK_JUDGE */
     struct ledger *ledger;
+    int bell_fd;    /* eventfd: rings for the scout; see board.h */
     int desk_fd;    /* where the clerk is asked; -1: no rule needs it */
     int control_fd; /* the keeper's word: 'g' read from now on, 'd' let go of dropped watches; hang-up: the keeper is gone
                        (a judge that reads goes on, one that waits leaves). SIGTERM: answer what you hold and leave */

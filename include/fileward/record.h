@@ -25,6 +25,7 @@ enum record_kind {
     RECORD_STOP,    /* fileward stops; text: why */
     RECORD_UNGUARDED, /* the scout left something unmarked; path: what; text: why */
     RECORD_OPEN,      /* a process held a guarded file open when it was marked; held_by: how; subject and object */
+    RECORD_RESCAN,    /* the scout missed changes and has looked at everything again; count: marks; text: why */
     RECORD_KIND_COUNT
 };
 

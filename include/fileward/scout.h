@@ -1,4 +1,4 @@
-/* The scout: marks what the watches name and writes it into the register. */
+/* The scout: marks what the watches name, writes it into the register, and follows what changes. */
 #ifndef FILEWARD_SCOUT_H
 #define FILEWARD_SCOUT_H
 
@@ -13,13 +13,24 @@ struct scout_setup {
     struct board *board;
     struct reg *reg;
     struct ring *ring;
+    int changes_fd; /* scout_changes_group(); -1: what appears later is not seen */
     int alive_fd; /* hangs up when neither keeper nor judge lives: then the scout leaves, so that it does not keep groups
                        open that nobody answers */
+    int bell_fd;  /* eventfd: a judge rings; see board.h */
     int end_fd;   /* loop_end_fd(): leave */
-    int control_fd; /* to the keeper: 'r' at the beginning, 'b' each second. SIGTERM: leave */
+    int control_fd; /* to the keeper: 'r' at the beginning, 'b' each second, SCOUT_COVERS + watch. SIGTERM: leave */
 };
 
-/* Marks everything, sets board->scanned, then stays until told to leave. */
+/* With a descriptor of something on a file system that is to be marked as a whole for that watch. The keeper answers 'f',
+ * or 'F' if it will not or cannot. */
+enum { SCOUT_COVERS = 128 };
+_Static_assert(SCOUT_COVERS + WATCHES_MAX <= 256, "one byte");
+
+/* The group through which the kernel tells what appears and what goes. To be made before privileges are given up, anew
+ * for each scout. -1 with errno. */
+int scout_changes_group(void);
+
+/* Marks everything, sets board->scanned, then keeps marks and register true until told to leave. */
 void scout_run(const struct scout_setup *setup);
 
 #endif

@@ -38,11 +38,10 @@ static uint32_t bit_of(uint64_t ino)
 static void add_entry(void *ctx, int watch, uint32_t entry)
 {
     struct search *s = ctx;
-    struct file_id id;
     for (int i = 0; i < s->in->n; i++) {
-        if (s->in->numbers[i] != watch || !reg_id(s->in->reg, entry, &id))
+        if (s->in->numbers[i] != watch)
             continue;
-        uint32_t bit = bit_of(id.ino);
+        uint32_t bit = bit_of(reg_id(s->in->reg, entry).ino);
         s->filter[bit / 8] |= (uint8_t)(1u << bit % 8);
         return;
     }

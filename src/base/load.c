@@ -90,7 +90,7 @@ static bool watches_homes(const struct policy *p, struct origin *at)
     return false;
 }
 
-/* Whether this is a directory of the user's; makes its path real on the way. What cannot be reached without asking
+/* Whether this is a directory of the user's, or may become one, since nothing is there yet; makes its path real on the way. What cannot be reached without asking
  * somebody counts: `why` then says so. */
 static bool settle_home(struct home *home, struct lookup *names, const char **why)
 {
@@ -101,8 +101,11 @@ static bool settle_home(struct home *home, struct lookup *names, const char **wh
         close(trail.fd);
     else if (trail.end == TRAIL_END_FAILED && errno == EREMOTE)
         *why = refusal(lookup_refused(names, trail.real, strlen(trail.real)));
-    if (*why || trail.end != TRAIL_END_FOUND || !S_ISDIR(trail.st.stx_mode) || trail.st.stx_uid != home->uid)
-        return *why != NULL;
+    if (*why)
+        return true;
+    if (trail.end != TRAIL_END_MISSING &&
+        (trail.end != TRAIL_END_FOUND || !S_ISDIR(trail.st.stx_mode) || trail.st.stx_uid != home->uid))
+        return false;
     char *real = real_path(home->path, names);
     free(home->path);
     home->path = real;

@@ -115,6 +115,35 @@ bool lookup_plain(struct lookup *l, const char *path, struct statx *dir, struct 
     return !S_ISLNK(out->stx_mode);
 }
 
+bool lookup_up(struct lookup *l, struct statx *dir)
+{
+    if (l->dir.fd < 0 || strcmp(l->dir.real, "/") == 0)
+        return false;
+    char *slash = strrchr(l->dir.real, '/');
+    int up = openat(l->dir.fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    close(l->dir.fd);
+    l->dir.fd = up;
+    l->name[0] = '?'; /* no more the one that was asked for */
+    l->name[1] = '\0';
+    slash[slash == l->dir.real] = '\0';
+    return up >= 0 && stat_identity(up, "", AT_EMPTY_PATH, dir) == 0;
+}
+
+int lookup_directory(struct lookup *l, const char *path, struct statx *dir)
+{
+    lookup_rest(l);
+    if (strlen(path) >= sizeof l->name)
+        return -1;
+    mounts_refresh(l->mounts);
+    strcpy(l->name, strcmp(path, "/") == 0 ? "" : path);
+    trail_follow(path, true, &l->guard, &l->dir);
+    bool there = l->dir.fd >= 0 && strcmp(l->dir.real, path) == 0 && S_ISDIR(l->dir.st.stx_mode) &&
+                 stat_identity(l->dir.fd, "", AT_EMPTY_PATH, dir) == 0;
+    if (!there)
+        lookup_rest(l); /* what is kept open is a directory */
+    return l->dir.fd;
+}
+
 const char *lookup_refused(struct lookup *l, const char *path, size_t len)
 {
     mounts_refresh(l->mounts);

@@ -22,6 +22,13 @@ bool lookup_follow(struct lookup *l, const char *path, struct statx *out);
 /* What absolute `path` is, and the directory that it is in; false also if any component is a symbolic link. */
 bool lookup_plain(struct lookup *l, const char *path, struct statx *dir, struct statx *out);
 
+/* From the directory that the last look-up found to the one that it is in. False at the root, or when it cannot be told. */
+bool lookup_up(struct lookup *l, struct statx *dir);
+
+/* Opens the directory `path`, which must have no symbolic link in it. Its descriptor (O_PATH), which stays lookup's; -1:
+ * there is none, or it cannot be told. */
+int lookup_directory(struct lookup *l, const char *path, struct statx *dir);
+
 /* The last directory is kept open between look-ups, for the next name in it. This closes it: an open directory keeps its
  * file system from being unmounted. Ends each series of look-ups. */
 void lookup_rest(struct lookup *l);

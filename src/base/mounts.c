@@ -29,10 +29,11 @@ struct mounts {
     char names[NAME_BYTES];
     size_t used;
     char line[LINE_BYTES];
+    uint64_t sought; /* the number of a mount; 0: none */
+    bool allowed;    /* it is there, and of a kind that is not refused */
 };
 
-/* Undoes the \ooo of the mount table, in place. */
-static void unescape(char *s)
+void mounts_unescape(char *s)
 {
     char *out = s;
     while (*s) {
@@ -88,7 +89,7 @@ static const char *refused_layer(const struct mounts *m, char *options)
             if (strncmp(option, keys[i], strlen(keys[i])) == 0)
                 layers = option + strlen(keys[i]);
         for (char *layer; (layer = strsep(&layers, ":"));) {
-            unescape(layer);
+            mounts_unescape(layer);
             const char *type = layer[0] == '/' ? find(m, layer, strlen(layer)) : NULL;
             if (type)
                 return type;
@@ -100,7 +101,7 @@ static const char *refused_layer(const struct mounts *m, char *options)
 /* Fields: id, parent, device, root, mount point, options, optional fields ..., "-", type, source, options. */
 static bool take_line(struct mounts *m, char *line)
 {
-    char *field[5], *rest = line, *end;
+    char *field[5] = {NULL}, *rest = line, *end;
     for (int i = 0; i < 5; i++)
         field[i] = strsep(&rest, " ");
     char *type = rest ? strstr(rest, " - ") : NULL;
@@ -111,15 +112,17 @@ static bool take_line(struct mounts *m, char *line)
     type = strsep(&rest, " ");
     strsep(&rest, " ");
     char *point = field[4];
-    unescape(point);
+    mounts_unescape(point);
     size_t len = strcmp(point, "/") == 0 ? 0 : strlen(point);
     uncover(m, point, len);
     if (strcmp(type, "overlay") == 0 && rest) {
         const char *layer = refused_layer(m, rest);
         type = layer ? (char *)layer : type;
     }
-    if (!mounts_refusal(type))
+    if (!mounts_refusal(type)) {
+        m->allowed |= m->sought && strtoull(field[0], NULL, 10) == m->sought;
         return true;
+    }
     const char *kept = keep(m, point, len), *kept_type = keep(m, type, strlen(type));
     if (!kept || !kept_type || m->n == MOUNTS_MAX)
         return false;
@@ -202,6 +205,15 @@ bool mounts_refused_device(const struct mounts *m, uint32_t major, uint32_t mino
         if (m->v[i].minor == minor && m->v[i].major == major)
             return true;
     return !m->known;
+}
+
+bool mounts_allow(struct mounts *m, uint64_t number)
+{
+    m->sought = number;
+    m->allowed = false;
+    m->known = read_table(m);
+    m->sought = 0;
+    return m->known && m->allowed;
 }
 
 const char *mounts_refusal(const char *type)

@@ -24,6 +24,12 @@ const char *mounts_refused(const struct mounts *m, const char *path, size_t len)
 /* Whether this is the device of a refused file system. */
 bool mounts_refused_device(const struct mounts *m, uint32_t major, uint32_t minor);
 
+/* Undoes the \ooo of the mount table, in place. */
+void mounts_unescape(char *s);
+
+/* Reads the table anew. Whether the mount with this number (statx) is in it, and not of a refused kind. */
+bool mounts_allow(struct mounts *m, uint64_t number);
+
 /* Why fileward keeps away from a type of file system (a static text), or NULL. */
 const char *mounts_refusal(const char *type);
 

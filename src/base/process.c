@@ -173,7 +173,8 @@ int process_creds(const struct process *p, struct creds *out)
 
 int stat_identity(int dir, const char *path, int flags, struct statx *out)
 {
-    return statx(dir, path, flags | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, out);
+    return statx(dir, path, flags | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+                 STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, out);
 }
 
 struct file_id file_id_of(const struct statx *st)

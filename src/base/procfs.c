@@ -206,6 +206,19 @@ enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags)
     case 8:  /* i386 creat */
         *flags = O_WRONLY | O_CREAT | O_TRUNC;
         return CALL_OPEN;
+    case 0:   /* read */
+    case 17:  /* pread64 */
+    case 19:  /* readv */
+    case 327: /* preadv2; preadv has the number of i386 openat */
+    case 9:   /* mmap */
+    case 40:  /* sendfile */
+    case 275: /* splice */
+    case 326: /* copy_file_range */
+    case 3:   /* i386 read */
+    case 180: /* i386 pread64 */
+    case 145: /* i386 readv */
+    case 192: /* i386 mmap2 */
+        return CALL_READ;
 #elif defined(__aarch64__)
     case 221: /* execve */
     case 281: /* execveat */
@@ -219,6 +232,15 @@ enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags)
     case 5: /* arm open */
         *flags = arg[1];
         return CALL_OPEN;
+    case 63:  /* read */
+    case 67:  /* pread64 */
+    case 65:  /* readv */
+    case 69:  /* preadv */
+    case 286: /* preadv2 */
+    case 222: /* mmap */
+    case 71:  /* sendfile */
+    case 285: /* copy_file_range */
+        return CALL_READ;
 #endif
     default:
         return CALL_OTHER;

@@ -33,6 +33,7 @@ enum proc_call {
     CALL_OTHER,   /* unreadable, or a call that tells nothing of an open */
     CALL_RUNNING, /* not asleep yet: nothing is shown */
     CALL_EXEC,    /* execve, execveat */
+    CALL_READ,    /* a call that takes content from a file, or maps it; where it has two files, from one of them */
     CALL_OPEN,    /* open, openat, creat: *flags are its flags */
 };
 enum proc_call procfs_syscall(const char *text, size_t len, uint64_t *flags);

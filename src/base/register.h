@@ -1,6 +1,7 @@
 /* The register: which inodes are guarded, and under which name each was first seen in its watch (its place). In shared
- * memory; the scout writes, judges read at the same time without locks. Entries are only ever added; they outlive
- * reloads and keepers, because a place must not be forgotten while its inode is guarded. */
+ * memory; one scout writes, judges read at the same time without locks. Entries outlive reloads and keepers, because a
+ * place must not be forgotten while its inode is guarded; they go when the inode is gone, and their memory is used again
+ * and given back. */
 #ifndef FILEWARD_BASE_REGISTER_H
 #define FILEWARD_BASE_REGISTER_H
 
@@ -22,10 +23,13 @@ static inline bool file_id_equal(const struct file_id *a, const struct file_id *
 
 enum {
     REGISTER_ENTRIES_MAX = 1 << 20,
-    REGISTER_WATCHES_MAX = 1 << 15, /* numbers of watches: each watch gets one for good, also over reloads */
-    /* Directories that are marked only because a guarded name may appear in them stand under this number plus the
-     * watch's, so that they are not taken for guarded. */
-    REGISTER_NEIGHBOURHOOD = REGISTER_WATCHES_MAX,
+    REGISTER_WATCHES_MAX = 1 << 14, /* numbers of watches: each watch gets one for good, also over reloads */
+    /* Directories that are marked only because a guarded name may appear in them stand under one of these plus the
+     * watch's number, so that they are not taken for guarded. */
+    REGISTER_NEIGHBOURHOOD = REGISTER_WATCHES_MAX, /* openers of the names in it are asked about */
+    REGISTER_OUTPOST = 2 * REGISTER_WATCHES_MAX,   /* the scout is told of new names in it */
+    REGISTER_NOBODY = UINT32_MAX,                  /* no user is charged for an entry */
+    REGISTER_DEVICES_MAX = 1024,                   /* of all watches together */
 };
 
 struct reg;
@@ -38,30 +42,83 @@ struct reg *reg_create(int *fd);
 struct reg *reg_attach(int fd);
 void reg_close(struct reg *r);
 
-/* Writer. `parent` is the entry of the directory it was found in (then `name` is the last component), or 0 (then `name`
- * is the whole path). An inode that the watch has already keeps its first place. Returns its entry number, or 0 when the
+/* --- the writer: there is one at a time --- */
+
+/* To be called by each new writer: an earlier one may have died in the middle of something. */
+void reg_mend(struct reg *r);
+
+/* `parent` is the entry of the directory it was found in (then `name` is the last component), or 0 (then `name` is the
+ * whole path). An inode that the watch has already keeps its first place. Returns its entry number, or 0 when the
  * register is full. */
 uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t parent, const char *name);
 
-/* Reader and writer. The entry of an inode in a watch, or 0. */
-uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id);
-
-/* Which inode an entry is of. False: there is no such entry. */
-bool reg_id(const struct reg *r, uint32_t entry, struct file_id *out);
+/* What the scout knows of an entry beside its place. */
+struct reg_note {
+    uint64_t handle;  /* of its file handle and file system (scout/handle.h); 0: it has none */
+    uint32_t charged; /* the user in whose share it is counted, or REGISTER_NOBODY */
+    bool loose;       /* at or below a directory that a non-root user can write */
+};
+void reg_set_note(struct reg *r, uint32_t entry, const struct reg_note *note);
+struct reg_note reg_note(const struct reg *r, uint32_t entry);
 
 /* What programs once were (base/once.h): lies here because this memory outlives every judge, and keepers too. The judge that
  * serves writes it. */
 struct once;
 struct once *reg_once(struct reg *r);
 
-/* Whether the policy has come to leave out the place of an entry, and setting that (writer): a reload may exclude what
- * is marked already, and take it in again. */
-bool reg_is_outside(const struct reg *r, uint32_t entry);
+/* The entries with this handle: their number, at most `max` of them. */
+size_t reg_with_handle(const struct reg *r, uint64_t handle, uint32_t *out, size_t max);
+
+/* The inode is gone. Its entry cannot be found any more; it lives on, hidden, as long as others lie below it. */
+void reg_remove(struct reg *r, uint32_t entry);
+
+/* The policy has come to leave out the place of an entry, or takes it in again. */
 void reg_set_outside(struct reg *r, uint32_t entry, bool outside);
 
-/* Calls `each` for every entry. */
+/* Devices on which a watch is asked about every file, by a mark of the whole file system; on some file systems each
+ * subvolume is a device. `entry` is something marked there. Writer; false when there is no more room. Never taken back. */
+bool reg_cover(struct reg *r, int watch, uint32_t major, uint32_t minor, uint32_t entry);
+
+/* Whether a watch has any such device; this one; and all of them, whosever (false: there is no `i`th, counted from 0). */
+struct reg_device {
+    uint32_t major, minor, entry;
+    int watch;
+};
+bool reg_is_covered(const struct reg *r, int watch);
+bool reg_covers(const struct reg *r, int watch, uint32_t major, uint32_t minor);
+bool reg_device(const struct reg *r, int i, struct reg_device *out);
+
+/* The entry of an inode on a device that is not covered, which must be a snapshot: the same number and birth on a device
+ * that is. 0 if there is none. */
+uint32_t reg_find_copied(const struct reg *r, int watch, const struct file_id *id);
+
+/* Calls `each` for every entry that can be found. `each` may remove the entry that it is given. */
 typedef void reg_each(void *ctx, int watch, uint32_t entry);
 void reg_for_each(const struct reg *r, reg_each *each, void *ctx);
+
+/* Entries and bytes of memory in use. */
+struct reg_size {
+    uint32_t entries;
+    uint64_t bytes;
+};
+struct reg_size reg_size(const struct reg *r);
+
+/* --- everybody --- */
+
+/* The entry of an inode in a watch, or 0. */
+uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id);
+
+/* Whether the entry is (still) that of this inode in that watch. A reader who took something from an entry that he found
+ * earlier asks afterwards: it may have become another's. */
+bool reg_holds(const struct reg *r, uint32_t entry, int watch, const struct file_id *id);
+
+/* A number for what stands in an entry now, which no other inode's or place's has had: for whoever remembers something of
+ * it. (It comes round after 2^28 entries were made, if the same entry is then in use.) 0: nothing stands there. */
+uint64_t reg_stamp(const struct reg *r, uint32_t entry);
+
+int reg_watch(const struct reg *r, uint32_t entry);
+struct file_id reg_id(const struct reg *r, uint32_t entry);
+bool reg_is_outside(const struct reg *r, uint32_t entry);
 
 /* Writes the place of `entry` to `out` with a final NUL. Returns its length, or 0 if it does not fit. */
 size_t reg_place(const struct reg *r, uint32_t entry, char *out, size_t size);

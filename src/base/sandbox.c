@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "base/own.h"
 #include "fileward/board.h"
 
@@ -87,22 +88,26 @@ static const int common_calls[] = {CALL(read),
 
 /* Reads questions, looks at /proc, answers. It reads every secret that it judges, so it has no way to say it to anyone:
  * no socket, no new process, no file for writing, no mark. */
-static const int judge_calls[] = {CALL(epoll_create1),
-                                  CALL(pread64),
-                                  CALL(readlinkat),
-                                  CALL(readlink),
-                                  CALL(statx),
-                                  CALL(pidfd_open),
-                                  CALL(fstatfs),
-                                  CALL(lseek),
-                                  CALL(getppid),
-                                  CALL(poll),
-                                  CALL(writev),
+static const int judge_calls[] = {CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx),
+                                  CALL(pidfd_open), CALL(fstatfs), CALL(lseek), CALL(getppid), CALL(poll), CALL(writev),
                                   CALL(pwrite64) /* the ledger */,
-                                  -1};
+                                  /* The place of what hides it: a handle, seen from where we stand. */
+                                  CALL(name_to_handle_at), CALL(fchdir), -1};
 
-static const int scout_calls[] = {CALL(epoll_create1), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(lseek),
-                                  CALL(poll),          -1};
+/* It sends the keeper, on the only socket that it has, descriptors of directories whose file system is to be marked. */
+static const int scout_calls[] = {CALL(epoll_create1),
+                                  CALL(statx),
+                                  CALL(getdents64),
+                                  CALL(fcntl),
+                                  CALL(lseek),
+                                  CALL(poll),
+                                  CALL(fstatfs),
+                                  CALL(name_to_handle_at),
+                                  CALL(readlink),
+                                  CALL(readlinkat),
+                                  CALL(sendmsg),
+                                  CALL(sysinfo) /* qsort() asks how much memory there is */,
+                                  -1};
 
 /* Reads programs, /proc and the package database. Its sockets it reads and writes like files: it can reach nobody else. */
 static const int clerk_calls[] = {CALL(statx),   CALL(pread64), CALL(readlinkat), CALL(readlink),
@@ -189,9 +194,10 @@ static const int keeper_calls[] = {CALL(tgkill),
                                    CALL(sendto),
                                    CALL(sendmsg),
                                    CALL(recvfrom),
+                                   CALL(recvmsg), /* with descriptors from the scout */
                                    CALL(setsockopt),
                                    CALL(kcmp),          /* for the looker */
-                                   CALL(fanotify_init), /* for the watches that a reload adds */
+                                   CALL(fanotify_init), /* for the watches that a reload adds, and for scouts */
                                    CALL(umask),         /* what follows is the policy reader's */
                                    CALL(getcwd),
                                    CALL(mkdirat),
@@ -304,6 +310,15 @@ static int allow_memory(scmp_filter_ctx f)
     return rc < 0 ? failed("seccomp rule for memory") : 0;
 }
 
+/* What a handle names: looked at, never opened. */
+static int allow_looking(scmp_filter_ctx f)
+{
+    int rc =
+        seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(open_by_handle_at), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_PATH, O_PATH));
+    errno = -rc;
+    return rc < 0 ? failed("seccomp rule for open_by_handle_at") : 0;
+}
+
 static int allow_judge(scmp_filter_ctx f)
 {
     /* Leases tell readers from writers, the lock names keeper and judge; FIONREAD and PIDFD_GET_INFO are all the ioctls there are. */
@@ -320,7 +335,18 @@ static int allow_judge(scmp_filter_ctx f)
     if (rc == 0)
         rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD));
     errno = -rc;
-    return rc < 0 ? failed("seccomp rule for ioctl") : allow_reading(f);
+    if (rc < 0)
+        return failed("seccomp rule for ioctl");
+    /* An inode that has no mark can be left out, by descriptor: no mark is taken away or changed by that. */
+    static const uint64_t ways[] = {KERNEL_LEAVE_OUT, KERNEL_LEAVE_OUT_BEFORE_6_0};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways && rc == 0; i++)
+        rc =
+            seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 3, SCMP_A1(SCMP_CMP_EQ, ways[i]),
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, ~(uint64_t)KERNEL_LEAVE_OUT_MASK, 0), SCMP_A4(SCMP_CMP_EQ, 0));
+    errno = -rc;
+    if (rc < 0)
+        return failed("seccomp rule for fanotify_mark");
+    return allow_looking(f) < 0 ? -1 : allow_reading(f);
 }
 
 static int allow_herald(scmp_filter_ctx f, int log_dir_fd)
@@ -349,10 +375,14 @@ static int allow_abort(scmp_filter_ctx f)
 
 static int allow_scout(scmp_filter_ctx f)
 {
-    /* Marks are added, never taken away. */
+    /* Marks are added, never taken away; what the judge has left out is taken in again. */
     int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 1, SCMP_A1(SCMP_CMP_EQ, 1 /* FAN_MARK_ADD */));
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fanotify_mark), 1, SCMP_A1(SCMP_CMP_EQ, KERNEL_TAKE_IN));
     errno = -rc;
-    return rc < 0 ? failed("seccomp rule for fanotify_mark") : allow_reading(f);
+    if (rc < 0)
+        return failed("seccomp rule for fanotify_mark");
+    return allow_looking(f) < 0 ? -1 : allow_reading(f);
 }
 
 static int fill_filter(scmp_filter_ctx f, enum role role, int log_dir_fd)
@@ -362,7 +392,7 @@ static int fill_filter(scmp_filter_ctx f, enum role role, int log_dir_fd)
     switch (role) {
     case ROLE_KEEPER:
         return allow(f, keeper_calls) < 0 || allow(f, judge_calls) < 0 || allow(f, scout_calls) < 0 ||
-                       allow(f, clerk_calls) < 0
+                       allow(f, clerk_calls) < 0 || allow_looking(f) < 0
                    ? -1
                    : allow(f, herald_calls);
     case ROLE_JUDGE:

@@ -183,6 +183,12 @@ static void say_open(FILE *f, const json_t *o)
     say(f, o, "watch");
 }
 
+static void say_rescan(FILE *f, const json_t *o)
+{
+    fputs("everything was looked at again, because changes were missed: ", f);
+    say(f, o, "reason");
+}
+
 void sentence_write(FILE *f, const json_t *o, struct sentence_style style)
 {
     if (sentence_outcome(o) != OUTCOME_NOTICE)
@@ -197,6 +203,8 @@ void sentence_write(FILE *f, const json_t *o, struct sentence_style style)
         say_unguarded(f, o);
     else if (word_is(o, "kind", "open"))
         say_open(f, o);
+    else if (word_is(o, "kind", "rescan"))
+        say_rescan(f, o);
     else if (word_is(o, "kind", "stop")) {
         fputs("fileward stopped: ", f);
         say(f, o, "reason");

@@ -196,12 +196,22 @@ static bool go_on(void *ctx)
     return !l->beat || l->beat(l->ctx);
 }
 
+/* Who traces it can make it do anything without a trace in its memory. */
+static bool is_traced(int proc)
+{
+    const struct process p = {.pidfd = -1, .proc = proc};
+    struct proc_status status;
+    return process_status(&p, &status) && status.tracer != 0;
+}
+
 static void code(struct lookups *l, int proc, struct desk_answer *a)
 {
     struct code_seen seen = {0};
     enum code c = code_look(proc, &a->to.program, is_trusted, go_on, l, &seen);
     snprintf(l->why, sizeof l->why, "%s%s%s", seen.name, seen.name[0] ? ": " : "", code_words(c));
-    a->intact = c == CODE_INTACT;
+    a->intact = c == CODE_INTACT && !is_traced(proc);
+    if (c == CODE_INTACT && !a->intact)
+        snprintf(l->why, sizeof l->why, "somebody traces it");
     a->failed = c == CODE_TOO_MUCH || c == CODE_UNREADABLE || c == CODE_STOPPED;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/load.h"
 #include "cli/cli.h"
+#include "cli/coverage.h"
 #include "cli/json.h"
 #include "cli/lint.h"
 
@@ -71,11 +72,14 @@ static int check(const struct options *o)
         return EXIT_NOT_PERMITTED;
     struct findings findings, warnings = {0}, costs = {0};
     struct policy *p = policy_load(o->file, &findings);
-    if (findings.errors == 0)
+    if (findings.errors == 0) {
         lint_packages(p, &costs);
+        check_writing(p, &costs);
+    }
     if (o->strict && findings.errors == 0) {
         lint(p, time(NULL), &warnings);
         lint_costs(p, &costs);
+        lint_coverage(p, &warnings, &costs);
     }
     if (o->json)
         print_json(p, &findings, &warnings, &costs);

@@ -92,18 +92,20 @@ static void say_watches(FILE *f, const json_t *list)
         size_t n = json_string_length(json_object_get(w, "name"));
         width = (int)n > width && n <= 64 ? (int)n : width;
     }
-    fprintf(f, "\n%-*s  %-7s  %-10s  %-7s  %-10s  %9s  %9s  %8s  %14s\n", width, "watch", "mode", "guard", "default",
-            "on_timeout", "marks", "unguarded", "timeouts", "kernel_refused");
+    fprintf(f, "\n%-*s  %-7s  %-10s  %-10s  %-7s  %-10s  %9s  %9s  %8s  %9s  %14s\n", width, "watch", "mode", "guard",
+            "coverage", "default", "on_timeout", "marks", "unguarded", "timeouts", "outside", "kernel_refused");
     json_array_foreach(list, i, w)
     {
         say(f, w, "name", width + 2);
         say(f, w, "mode", 9);
         say(f, w, "guard", 12);
+        say(f, w, "coverage", 12);
         say(f, w, "default", 9);
         say(f, w, "on_timeout", 10);
         count(f, w, "marks", 11);
         count(f, w, "unguarded", 11);
         count(f, w, "timeouts", 10);
+        count(f, w, "outside", 11);
         count(f, w, "kernel_refused", 16);
         fputc('\n', f);
     }
@@ -125,6 +127,8 @@ static void say_roles(FILE *f, const json_t *o)
     count(f, o, "pending", 0);
     fputs(", rescues ", f);
     count(f, o, "rescues", 0);
+    fputs(", rescans ", f);
+    count(f, o, "rescans", 0);
     fputs(", messages that journald did not take ", f);
     count(f, o, "journal_dropped", 0);
     fputc('\n', f);

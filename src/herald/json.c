@@ -35,7 +35,8 @@ static const char *const cut_names[] = {"path", "exe", "ancestors", "comm", "uni
 static const char *const kind_names[RECORD_KIND_COUNT] = {
     [RECORD_ACCESS] = "access", [RECORD_REPEAT] = "access",       [RECORD_TIMEOUT] = "timeout",
     [RECORD_RESCUE] = "rescue", [RECORD_START] = "start",         [RECORD_STOP] = "stop",
-    [RECORD_RELOAD] = "reload", [RECORD_UNGUARDED] = "unguarded", [RECORD_OPEN] = "open",
+    [RECORD_RELOAD] = "reload", [RECORD_UNGUARDED] = "unguarded", [RECORD_RESCAN] = "rescan",
+    [RECORD_OPEN] = "open",
 };
 
 /* One line in the making. */
@@ -314,10 +315,17 @@ static void tell_open(struct telling *t, json_t *o)
     put_policy(t, o);
 }
 
+static void tell_rescan(struct telling *t, json_t *o)
+{
+    put_number(o, "marks", t->r->count);
+    put_text(t, o, "reason", t->r->text, CUT_REASON);
+}
+
 static void (*const tell[RECORD_KIND_COUNT])(struct telling *t, json_t *o) = {
     [RECORD_ACCESS] = tell_question, [RECORD_REPEAT] = tell_repeat,       [RECORD_TIMEOUT] = tell_question,
     [RECORD_RESCUE] = tell_rescue,   [RECORD_START] = tell_start,         [RECORD_STOP] = tell_stop,
-    [RECORD_RELOAD] = tell_reload,   [RECORD_UNGUARDED] = tell_unguarded, [RECORD_OPEN] = tell_open,
+    [RECORD_RELOAD] = tell_reload,   [RECORD_UNGUARDED] = tell_unguarded, [RECORD_RESCAN] = tell_rescan,
+    [RECORD_OPEN] = tell_open,
 };
 
 static void put_cut(json_t *o, unsigned cut)

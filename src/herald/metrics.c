@@ -130,6 +130,9 @@ static void watches(FILE *f, const struct state *s)
     head(f, "fileward_timeouts_total", "counter", "Questions answered by on_timeout because their time was over.");
     for (int i = 0; i < p->n_watches; i++)
         by_label(f, "fileward_timeouts_total", "watch", p->watches[i].name, atomic_load(&b->watch[i].timeouts));
+    head(f, "fileward_outside_total", "counter", "Questions about files that the watch does not guard, let through.");
+    for (int i = 0; i < p->n_watches; i++)
+        by_label(f, "fileward_outside_total", "watch", p->watches[i].name, atomic_load(&b->watch[i].outside));
     head(f, "fileward_kernel_refused_total", "counter", "Opens that the kernel refused without asking.");
     for (int i = 0; i < p->n_watches; i++)
         by_label(f, "fileward_kernel_refused_total", "watch", p->watches[i].name,
@@ -140,6 +143,9 @@ static void watches(FILE *f, const struct state *s)
     head(f, "fileward_unguarded", "gauge", "Files and directories that were left unguarded, each with a record.");
     for (int i = 0; i < p->n_watches; i++)
         by_label(f, "fileward_unguarded", "watch", p->watches[i].name, atomic_load(&b->watch[i].unguarded));
+    head(f, "fileward_unwritten", "gauge", "Files whose writing cannot be asked about, though guard = open+write.");
+    for (int i = 0; i < p->n_watches; i++)
+        by_label(f, "fileward_unwritten", "watch", p->watches[i].name, atomic_load(&b->watch[i].unwritten));
     head(f, "fileward_mode", "gauge", "1 for the mode in force.");
     for (int i = 0; i < p->n_watches; i++)
         for (int mode = MODE_AUDIT; mode <= MODE_ENFORCE; mode++) {
@@ -195,6 +201,8 @@ void metrics_write(FILE *f, const struct state *s)
     single(f, "fileward_pending", "gauge", "Questions unread or unanswered.", atomic_load(&b->pending));
     single(f, "fileward_rescues_total", "counter", "Times that the keeper released openers without a decision.",
            atomic_load(&b->rescues));
+    single(f, "fileward_rescans_total", "counter",
+           "Times that the scout looked at everything again, because changes were missed.", atomic_load(&b->rescans));
     single(f, "fileward_answer_errors_total", "counter", "Answers that the kernel did not take.",
            atomic_load(&b->answer_errors));
     single(f, "fileward_cache_hits_total", "counter", "Processes that the judge knew from an earlier question.",

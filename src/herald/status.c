@@ -1,5 +1,6 @@
 #include "herald/status.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,16 +67,19 @@ static void put_name(json_t *o, const char *key, const char *name, size_t max)
 static json_t *watches_json(const struct state *s)
 {
     static const char *const guards[] = {"open", "open+read", "open+write"};
+    static const char *const coverages[] = {"inode", "filesystem"};
     json_t *a = json_array();
     for (int i = 0; i < s->policy->n_watches; i++) {
         const struct watch *w = &s->policy->watches[i];
         const struct board_watch *b = &s->board->watch[i];
         json_array_append_new(
-            a, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name", w->name, "mode",
-                         mode_name(watch_mode(s->policy, w)), "guard", guards[w->guard], "on_timeout",
-                         action_name(w->on_timeout), "default", action_name(w->default_action), "marks",
-                         number(atomic_load(&b->marks)), "unguarded", number(atomic_load(&b->unguarded)), "timeouts",
-                         number(atomic_load(&b->timeouts)), "kernel_refused", number(atomic_load(&b->kernel_refused))));
+            a, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", w->name, "mode",
+                         mode_name(watch_mode(s->policy, w)), "guard", guards[w->guard], "coverage",
+                         coverages[w->coverage], "on_timeout", action_name(w->on_timeout), "default",
+                         action_name(w->default_action), "marks", number(atomic_load(&b->marks)), "unguarded",
+                         number(atomic_load(&b->unguarded)), "timeouts", number(atomic_load(&b->timeouts)), "outside",
+                         number(atomic_load(&b->outside)), "kernel_refused", number(atomic_load(&b->kernel_refused)),
+                         "unwritten", number(atomic_load(&b->unwritten))));
     }
     return a;
 }
@@ -100,6 +104,20 @@ static json_t *features_json(const struct state *s, json_t *weaker)
             json_array_append_new(weaker, json_string(features[i].without));
     }
     return o;
+}
+
+/* Where a watch wants more than can be had. */
+static void add_unwritten(const struct state *s, json_t *weaker)
+{
+    for (int i = 0; i < s->policy->n_watches; i++) {
+        uint64_t n = atomic_load(&s->board->watch[i].unwritten);
+        if (n > 0)
+            json_array_append_new(weaker,
+                                  json_sprintf("[watch %s] wants guard = open+write: the writing of %" PRIu64 " file%s "
+                                               "cannot be asked about, only the opening; that needs Linux 6.14 and "
+                                               "ext4, xfs or btrfs.",
+                                               s->policy->watches[i].name, n, n == 1 ? "" : "s"));
+    }
 }
 
 static json_t *time_json(int64_t ns)
@@ -168,6 +186,7 @@ char *status_json(const struct state *s)
     uint32_t state = atomic_load(&b->state);
     json_t *weaker = json_array();
     json_t *features_o = features_json(s, weaker);
+    add_unwritten(s, weaker);
     int64_t up = (s->wall_ns - b->started_ns) / NS_PER_S;
     json_t *o =
         json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
@@ -178,6 +197,7 @@ char *status_json(const struct state *s)
                   "pending", number(atomic_load(&b->pending)), "rescues", number(atomic_load(&b->rescues)),
                   "journal_dropped", number(s->journal_dropped), "features", features_o, "weaker", weaker);
     json_object_set_new(o, "clerk", json_string(needs_clerk(s->policy) ? "needed" : "not-needed"));
+    json_object_set_new(o, "rescans", number(atomic_load(&b->rescans)));
     json_object_set_new(o, "last_load", load_json(b));
     json_object_set_new(o, "last_gap", gap_json(b));
     json_object_set_new(o, "already_open", opened_json(s));

@@ -52,6 +52,7 @@ struct judge {
     /* of the question in hand */
     struct inquiry inquiry;
     struct thing thing;
+    uint32_t ticket;
     struct report report;
     struct fold fold;
     /* Answers that go out together. */
@@ -63,6 +64,7 @@ struct judge {
         } waiting[BATCH];
     } outbox;
     struct pace pace;
+    unsigned leaving_out; /* gate_leave_out() */
 };
 
 /* outbox.c: keeps an answer, of which nothing is to be recorded, until outbox_send(). There is room for a batch. */

@@ -38,6 +38,14 @@ struct desk *desk_create(int fd)
     return NULL;
 }
 
+void desk_free(struct desk *d)
+{
+    if (!d)
+        return;
+    facts_free(d->facts);
+    free(d);
+}
+
 /* Asks if that has not been done, or long ago. Returns when; 0: there was no room. */
 static int64_t ask(struct desk *d, const struct inquiry *q, const struct desk_ticket *ticket, unsigned wants,
                    int64_t asked_ns)

@@ -10,6 +10,7 @@ struct desk;
 
 /* `fd` is the judge's end; -1: there is no clerk. NULL when memory is out. */
 struct desk *desk_create(int fd);
+void desk_free(struct desk *d);
 
 /* Fills what is known of `attributes` (ATTRS_OF_CLERK) into q->seen, and asks for the rest. False: the rest is not known
  * yet. */

@@ -9,7 +9,8 @@
 
 enum { BATCH = 16 /* questions taken from a group before the others get a turn */ };
 
-enum question_kind { QUESTION_OPEN, QUESTION_EXEC, QUESTION_READ };
+/* ACCESS: reading, writing, mapping or truncation, through a descriptor that is open or by name. */
+enum question_kind { QUESTION_OPEN, QUESTION_EXEC, QUESTION_READ, QUESTION_ACCESS };
 
 /* Somebody waits for the answer to this. */
 struct question {
@@ -21,6 +22,7 @@ struct question {
     int64_t read_ns; /* clock_now() when it was read */
     int held;        /* its place on the board */
     bool awaits_clerk;
+    uint32_t ticket; /* of board.scout_asked; 0: the scout has not been asked */
 };
 
 /* Reads at most BATCH questions of gate number `gate` and notes their numbers on the board, so that the keeper can release
@@ -38,6 +40,10 @@ void gate_close(struct board *board, const struct question *q);
 
 /* Answers `n` questions of gate number `gate` with one call; see answer_write_several(). */
 int gate_say_several(const struct gate *gates, int gate, const struct answer_to *to, int n);
+
+/* Lets the gate that asked not ask again about this object, by whomever it is opened, until the kernel needs the memory:
+ * one that has a mark of its own cannot be left out so. Only between gate_say() and gate_close(). `*how` is 0 at first. */
+void gate_leave_out(const struct gate *gates, const struct question *q, bool directory, unsigned *how);
 
 /* Answers through the gate that asked, and closes. Returns 0, or -1 with errno: ENOENT when nobody waits any more, else it
  * could not be answered; then it is still on the board, and open. */

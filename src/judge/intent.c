@@ -13,7 +13,7 @@ static bool no_writer(int fd)
     return true;
 }
 
-enum intent intent_of(int object_fd, const struct process_sight *opener)
+enum intent intent_of(int object_fd, const struct process_sight *opener, bool access)
 {
     /* O_RDONLY | O_TRUNC gets the lease too: it truncates after the answer. Only the registers show it. A call that does
      * not show its flags (openat2, io_uring) is a write; so is what happens inside an execve without being that exec. */
@@ -21,7 +21,13 @@ enum intent intent_of(int object_fd, const struct process_sight *opener)
     bool alone = no_writer(object_fd);
     switch (process_sight_call(opener, &flags)) {
     case CALL_OPEN:
-        if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
+        if (access || (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
+            return INTENT_WRITE;
+        return alone ? INTENT_READ : INTENT_UNPROVEN;
+    case CALL_READ:
+        /* Of two files one is written: that one is open for it. And what io_uring does in such a call's clothes needs a
+         * descriptor for writing too. */
+        if (!access)
             return INTENT_WRITE;
         return alone ? INTENT_READ : INTENT_UNPROVEN;
     case CALL_RUNNING:

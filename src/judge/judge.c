@@ -56,15 +56,31 @@ static bool is_one_of_us(const struct judge *j, int32_t tid)
     return is_family(j, tid) || (j->orphan && is_heir(j, tid));
 }
 
-/* False: nobody waited any more (killed, or released by the keeper), so that no verdict was given. */
+/* Nobody waited any more (killed, or released by the keeper), so that no verdict was given. */
+static void nobody_waited(struct judge *j)
+{
+    if (errno != ENOENT)
+        _exit(EXIT_FAILURE); /* who cannot answer is no judge: the keeper releases who waits, and another one serves */
+    atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
+}
+
 static bool answer(struct judge *j, const struct question *q, enum answer a)
 {
     if (gate_answer(j->is.gates, j->is.board, q, a) == 0)
         return true;
-    if (errno != ENOENT)
-        _exit(EXIT_FAILURE); /* who cannot answer is no judge: the keeper releases who waits, and another one serves */
-    atomic_fetch_add_explicit(&j->is.board->answer_errors, 1, memory_order_relaxed);
+    nobody_waited(j);
     return false;
+}
+
+/* What lies outside of the watch. */
+static void let_pass(struct judge *j, const struct question *q)
+{
+    atomic_fetch_add_explicit(&j->is.board->watch[q->watch].outside, 1, memory_order_relaxed);
+    if (gate_say(j->is.gates, q, ANSWER_ALLOW) < 0)
+        nobody_waited(j);
+    if (j->thing.settled)
+        gate_leave_out(j->is.gates, q, j->thing.directory, &j->leaving_out);
+    gate_close(j->is.board, q);
 }
 
 /* Gathers what a record needs, answers, then counts and records. */
@@ -148,19 +164,47 @@ static void defer(struct judge *j, const struct question *q)
     struct question *d = &j->deferred[j->n_deferred++];
     *d = *q;
     d->awaits_clerk = j->inquiry.awaits_clerk;
+    d->ticket = j->ticket;
+}
+
+static bool scout_has_settled(const struct judge *j, uint32_t ticket)
+{
+    return (int32_t)(atomic_load(&j->is.board->scout_settled) - ticket) >= 0;
+}
+
+/* Whether the object in hand, of which another name may have come to lie inside, must wait for the scout, who would know.
+ * If it does not say so in time it counts as inside. The register was looked at after still_awaits() had seen an answer. */
+static bool awaits_scout(struct judge *j, const struct question *q)
+{
+    const uint64_t one = 1;
+    if (j->thing.inside || !j->thing.disputed)
+        return false;
+    if (ruling_is_late(j, q))
+        j->thing.inside = true;
+    if (q->ticket || j->thing.inside)
+        return false;
+    j->inquiry.awaits_clerk = false;
+    j->ticket = atomic_fetch_add(&j->is.board->scout_asked, 1) + 1;
+    (void)!write(j->is.bell_fd, &one, sizeof one);
+    return true;
 }
 
 /* Nothing new can be said of it. */
 static bool still_awaits(const struct judge *j, const struct question *q)
 {
     const struct desk_ticket ticket = {.read_ns = q->read_ns, .fd = q->fd};
-    return q->awaits_clerk && !desk_is_settled(j->desk, &ticket) && !ruling_is_late(j, q);
+    if (ruling_is_late(j, q))
+        return false;
+    return (q->awaits_clerk && !desk_is_settled(j->desk, &ticket)) || (q->ticket && !scout_has_settled(j, q->ticket));
 }
 
-/* Reads are asked about through marks that an earlier policy wanted so. */
+/* Reads and writes are asked about through marks that an earlier policy wanted so. */
 static bool is_unwanted(const struct judge *j, const struct question *q)
 {
-    return q->kind == QUESTION_READ && !is_dropped(j, q->gate) && j->is.policy->watches[q->gate].guard == GUARD_OPEN;
+    if (q->kind == QUESTION_OPEN || q->kind == QUESTION_EXEC || is_dropped(j, q->gate))
+        return false;
+    enum guard guard = j->is.policy->watches[q->gate].guard;
+    return guard != (q->kind == QUESTION_READ ? GUARD_OPEN_READ : GUARD_OPEN_WRITE);
 }
 
 /* Answers a question. False: it is too early, it must be asked again. */
@@ -174,8 +218,11 @@ static bool handle(struct judge *j, const struct question *q)
     if (is_dropped(j, q->gate))
         return handle_dropped(j, q);
     object_find(&j->finder, q->watch, j->is.gates[q->gate].number, q->fd, &j->thing);
+    j->ticket = 0;
+    if (awaits_scout(j, q))
+        return false;
     if (!j->thing.inside) {
-        answer(j, q, ANSWER_ALLOW);
+        let_pass(j, q);
         return true;
     }
     subject_find(j->subjects, q->tid, j->needs[q->watch], &j->inquiry);
@@ -225,8 +272,8 @@ static void release(struct judge *j, const struct question *q)
     }
     if (!dropped)
         object_find(&j->finder, q->watch, gate->number, q->fd, &j->thing);
-    if (!dropped && !j->thing.inside) {
-        answer(j, q, ANSWER_ALLOW);
+    if (!dropped && !j->thing.inside && !j->thing.disputed) {
+        let_pass(j, q);
         return;
     }
     answer(j, q, answer_fallback(gate));
@@ -505,8 +552,9 @@ struct judge *judge_prepare(const struct judge_setup *setup)
                                        .reg = setup->reg,
                                        .board = setup->board,
                                        .names = names,
-                                       .self_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (j->finder.self_fd_dir < 0) {
+                                       .self_fd_dir = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC),
+                                       .root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (j->finder.self_fd_dir < 0 || j->finder.root < 0 || fchdir(j->finder.root) < 0) {
         fprintf(stderr, "fileward: judge: cannot open /proc/self/fd: is /proc mounted?\n");
         return NULL;
     }

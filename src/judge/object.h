@@ -12,13 +12,22 @@
 struct thing {
     struct file_id id;
     bool directory;
-    bool inside;        /* guarded in this watch; false: a neighbour or excluded, to be let through */
+    bool inside;   /* guarded in this watch; false: a neighbour or excluded, to be let through */
+    bool settled;  /* not inside, and has been so for a while: need not be asked about again */
+    bool disputed; /* not inside by this name of several, but another may just have come to lie inside */
+    uint32_t links;
+    uint64_t mount;
+    int64_t changed_ns; /* ctime */
     int watch;          /* whose rules are looked at; -1 none yet */
     int number, fd;     /* as asked: the watch's number in the register, and the object */
     uint32_t entry;     /* in the register; 0 if it is not there */
+    uint64_t stamp;     /* of that entry, when the place was taken from it; else 0 */
     struct object seen; /* what decide() gets; .place points into path */
     char path[PATH_MAX];
 };
+
+/* Young is what may just have come from somewhere else: a rename and a link change an inode's ctime. */
+enum { SETTLES_MS = 2000 };
 
 struct object_finder {
     const struct policy *policy;
@@ -26,11 +35,12 @@ struct object_finder {
     const struct board *board;
     struct lookup *names;
     int self_fd_dir; /* /proc/self/fd */
+    int root;        /* "/", O_PATH: where we stand but for moments */
 };
 
 /* Identifies the object behind `fd` and whether watch `watch`, which has `number` in the register, guards it. Formats a
- * path only for an inode that the register does not have, in a watch that has excluded places or neighbours. `fd` stays
- * borrowed by `out`. */
+ * path only for an inode that the register does not have, in a watch that has excluded places or neighbours or is asked
+ * about a whole file system. `fd` stays borrowed by `out`. */
 void object_find(const struct object_finder *f, int watch, int number, int fd, struct thing *out);
 
 /* The same for an object that was asked about through the marks of a watch that a reload has dropped: its place, if it

@@ -11,7 +11,7 @@ static unsigned consult(struct judge *j, int watch, unsigned ops, struct decisio
                                        .ops = ops,
                                        .subject = &j->inquiry.seen,
                                        .object = &j->thing.seen,
-                                       .place = j->thing.entry,
+                                       .place = j->thing.stamp,
                                        .cgroup = j->inquiry.creds.cgroup};
     bool remembered;
     unsigned need = verdicts_decide(j->verdicts, &q, clock_wall() / NS_PER_S, out, &remembered);
@@ -55,7 +55,7 @@ static enum intent intent_now(struct judge *j, const struct question *q)
 {
     const struct process_sight *opener = subject_sight(j->subjects, &j->inquiry);
     outbox_send(j);
-    return opener ? intent_of(q->fd, opener) : INTENT_WRITE;
+    return opener ? intent_of(q->fd, opener, q->kind == QUESTION_ACCESS) : INTENT_WRITE;
 }
 
 /* Finds out whether an open reads or writes. False: not yet. What looks like a read while somebody else may be writing is
@@ -139,7 +139,7 @@ static bool part_of_exec(struct judge *j, const struct question *q, struct outco
     struct last_exec *e = subject_exec(j->subjects, &j->inquiry, &j->thing.id);
     if (!e)
         return false;
-    if (q->kind == QUESTION_READ)
+    if (q->kind != QUESTION_OPEN)
         return in_exec(j, q, e->asked, o);
     bool exec = in_exec(j, q, e->pending, o);
     if (!o->not_yet)
@@ -164,7 +164,7 @@ static void decide_question(struct judge *j, const struct question *q, struct ou
     bool exec = part_of_exec(j, q, o);
     if (o->not_yet)
         return;
-    if (!exec && !j->thing.directory && q->kind == QUESTION_OPEN) {
+    if (!exec && !j->thing.directory && q->kind != QUESTION_READ) {
         decide_open(j, q, o);
         return;
     }

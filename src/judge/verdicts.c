@@ -9,15 +9,14 @@ enum { ENTRIES = 4096, WAYS = 4 };
 
 /* Everything that decide() may look at, but the sets of programs. What is not known is 0. */
 struct key {
-    uint64_t cgroup;
+    uint64_t cgroup, place;
     int32_t watch;
     uint32_t ops;
     uint32_t known, failed; /* of the subject */
     uint32_t fsuid, gid, rgid, egid, sgid, loginuid;
     uint32_t object_known, object_failed, object_uid, object_mode;
-    uint32_t place;
     uint32_t relatives; /* which of the two other sets there are */
-    uint32_t packaged, intact;
+    uint32_t proven;    /* of the program: packaged, intact */
     struct sha256 sha256;
 };
 /* A new field must be looked at here: does it belong in the key, or must what rests on it not be remembered? */
@@ -112,8 +111,7 @@ static struct key key_of(struct verdicts *v, const struct verdict_question *q)
                         .object_mode = o->mode,
                         .place = o->known & ATTR_PLACE ? q->place : 0,
                         .relatives = (parent && s->parent) | (lineage && s->ancestors) << 1,
-                        .packaged = s->known & ATTR_TRUST ? s->packaged : 0,
-                        .intact = s->known & ATTR_CODE ? s->intact : 0,
+                        .proven = (s->known & ATTR_TRUST && s->packaged) | (s->known & ATTR_CODE && s->intact) << 1,
                         .sha256 = s->known & ATTR_SHA256 ? s->sha256 : (struct sha256){{0}}};
 }
 

@@ -1,7 +1,7 @@
 /* Decisions remembered. decide() is a pure function, so what it said holds for whoever comes with the same input: the key
  * is that input itself, gathered anew for each question, and not the name of something that could have changed meanwhile.
- * Two things stand in it by number, because their text can be no other: a place by its entry in the register, a unit by
- * its control group. Bounded, and nothing is allocated after the start. */
+ * Two things stand in it by number, because their text can be no other: a place by the stamp of its entry in the
+ * register, a unit by its control group. Bounded, and nothing is allocated after the start. */
 #ifndef FILEWARD_JUDGE_VERDICTS_H
 #define FILEWARD_JUDGE_VERDICTS_H
 
@@ -19,7 +19,7 @@ struct verdict_question {
     unsigned ops;
     const struct subject *subject;
     const struct object *object;
-    uint32_t place;  /* entry in the register */
+    uint64_t place;  /* reg_stamp() of its entry */
     uint64_t cgroup; /* that alone tells the unit */
 };
 

@@ -39,6 +39,7 @@ static void carry_watch(const struct family *old, int i, struct family *new, int
     const struct board_watch *from = &old->board->watch[i];
     struct board_watch *to = &new->board->watch[k];
     add(&to->timeouts, &from->timeouts);
+    add(&to->outside, &from->outside);
     add(&to->kernel_refused, &from->kernel_refused);
     carry_rules(old, i, new, k);
 }
@@ -47,6 +48,7 @@ void carry_counters(const struct family *old, struct family *new)
 {
     struct board *from = old->board, *to = new->board;
     add(&to->rescues, &from->rescues);
+    add(&to->rescans, &from->rescans);
     for (int i = 0; i < ROLE_COUNT; i++)
         add(&to->restarts[i], &from->restarts[i]);
     for (int i = 0; i <= BUCKETS; i++)

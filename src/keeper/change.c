@@ -340,6 +340,7 @@ static void while_marking(struct change *c, int64_t now)
         part_from(c, now);
     if (c->leaving || !atomic_load(&f->board->scanned))
         return;
+    groups_uncover(f);
     if (f->n_gates == f->policy->n_watches) {
         announce(c);
         return;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,6 +26,7 @@
 #include "fileward/judge.h"
 #include "fileward/scout.h"
 #include "keeper/aloud.h"
+#include "keeper/groups.h"
 #include "policy/needs.h"
 
 enum { RING_BYTES_JUDGE = 1 << 21, RING_BYTES = 1 << 18, KILL_WAIT_MS = 50 };
@@ -40,12 +42,15 @@ int estate_prepare(struct estate *e)
     bool ok = pipe2(e->alive, O_CLOEXEC) == 0;
     if (!e->reg)
         e->reg = reg_create(&e->reg_fd);
+    e->mounts = mounts_create(MOUNTS_TABLE);
+    e->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ok = ok && e->mounts && e->bell >= 0;
     for (int i = 0; i < ROLE_COUNT; i++)
         if (bytes[i] && !e->rings[i].m)
             ok = ring_create(&e->rings[i], (enum role)i, bytes[i]) == 0 && ok;
     if (ok && e->reg)
         return 0;
-    fprintf(stderr, "fileward: cannot make shared memory: %s\n", strerror(errno));
+    fprintf(stderr, "fileward: cannot make shared memory, or read the table of mounts: %s\n", strerror(errno));
     return -1;
 }
 
@@ -147,8 +152,8 @@ static void be_judge(struct family *f, int control)
     /* Of the other rings and the register only the descriptors: should the keeper die, the next one takes them from us. */
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_SCOUT]);
-    const int plain[] = {0,         1,         2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null,
-                         e->reg_fd, f->desk[0]};
+    const int plain[] = {
+        0, 1, 2, control, e->alive[1], e->files.lock, e->files.ledger, e->files.null, e->reg_fd, f->desk[0], e->bell};
     int keep[GATES_MAX + 2 * ROLE_COUNT + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -171,6 +176,7 @@ static void be_judge(struct family *f, int control)
                                                           .ring = &e->rings[ROLE_JUDGE],
                                                           .lock_fd = e->files.lock,
                                                           .ledger = e->ledger,
+                                                          .bell_fd = e->bell,
                                                           .desk_fd = f->desk[0],
                                                           .control_fd = control});
     if (!j)
@@ -201,7 +207,11 @@ static void be_scout(struct family *f, int control)
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_JUDGE]);
     int end = loop_end_fd();
-    const int plain[] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd};
+    int changes = scout_changes_group();
+    if (changes < 0)
+        fprintf(stderr, "fileward: what appears in a watch later is not seen: fanotify_init: %s\n", strerror(errno));
+    const int plain[] = {0,       1,      2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd,
+                         changes, e->bell};
     int keep[WATCHES_MAX + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -217,6 +227,8 @@ static void be_scout(struct family *f, int control)
                                     .board = f->board,
                                     .reg = e->reg,
                                     .ring = &e->rings[ROLE_SCOUT],
+                                    .changes_fd = changes,
+                                    .bell_fd = e->bell,
                                     .alive_fd = alive,
                                     .end_fd = end,
                                     .control_fd = control});
@@ -421,15 +433,41 @@ bool family_fork(struct family *f, enum seat seat)
     return true;
 }
 
+/* Only the scout has descriptors to give: those of others the kernel closes. One comes with the last byte read. */
+static ssize_t receive(const struct child *c, char *words, size_t size, int *fd)
+{
+    _Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int))];
+    struct iovec data = {.iov_base = words, .iov_len = size};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+    *fd = -1;
+    if (c->control < 0)
+        return 0;
+    if (c->role == ROLE_SCOUT) {
+        message.msg_control = space;
+        message.msg_controllen = sizeof space;
+    }
+    ssize_t n = recvmsg(c->control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(sizeof *fd))
+        memcpy(fd, CMSG_DATA(h), sizeof *fd);
+    return n;
+}
+
 void family_hear(struct family *f, enum seat seat)
 {
+    enum { MOST = 64 }; /* at a time: whoever never stops talking is not alone */
     struct child *c = &f->seat[seat];
     char words[64];
-    ssize_t n = c->control < 0 ? 0 : recv(c->control, words, sizeof words, MSG_DONTWAIT);
-    if (n <= 0)
-        return;
-    c->heard_ns = clock_now();
-    c->ready |= memchr(words, 'r', (size_t)n) != NULL;
+    for (int i = 0; i < MOST; i++) {
+        CLEAN_FD int fd = -1;
+        ssize_t n = receive(c, words, sizeof words, &fd);
+        if (n <= 0)
+            return;
+        c->heard_ns = clock_now();
+        c->ready |= memchr(words, 'r', (size_t)n) != NULL;
+        if (fd >= 0)
+            family_say(f, seat, groups_cover(f, (unsigned char)words[n - 1] - SCOUT_COVERS, fd) ? 'f' : 'F');
+    }
 }
 
 void family_say(struct family *f, enum seat seat, char word)

@@ -8,6 +8,7 @@
 
 #include "base/answer.h"
 #include "base/ledger.h"
+#include "base/mounts.h"
 #include "base/register.h"
 #include "base/ring.h"
 #include "fileward/board.h"
@@ -36,9 +37,11 @@ struct estate {
     struct ring rings[ROLE_COUNT]; /* of keeper, judge and scout */
     struct files files;
     struct ledger *ledger;
-    unsigned next_number; /* of a watch in the register */
-    int alive[2];         /* pipe: keeper and judges hold the write end, scout and herald the read end */
-    pid_t *stray;         /* killed, not ended yet */
+    struct mounts *mounts; /* the keeper's own */
+    int bell;              /* eventfd: judges ring for the scout */
+    unsigned next_number;  /* of a watch in the register */
+    int alive[2];          /* pipe: keeper and judges hold the write end, scout and herald the read end */
+    pid_t *stray;          /* killed, not ended yet */
     int n_strays;
 };
 
@@ -73,7 +76,7 @@ void family_introduce(struct family *f, const struct family *coming);
 /* Makes a child of `pid`, which was just forked by this process, sit down. */
 void family_seat(struct family *f, enum seat seat, pid_t pid, int control);
 
-/* Reads what a child says; notes that it is ready, and when it spoke. */
+/* Reads what a child says; notes that it is ready, and when it spoke. Marks the file systems that the scout asks for. */
 void family_hear(struct family *f, enum seat seat);
 
 /* Writes herald and scout of the family before on the board, as long as they are there: they may still open what is

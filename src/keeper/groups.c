@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -151,8 +152,38 @@ bool groups_check(struct gate *gate)
     return write(gate->fd, &nobody, sizeof nobody) < 0 && errno == ENOENT;
 }
 
+bool groups_cover(const struct family *f, int watch, int fd)
+{
+    const struct policy *p = f->policy;
+    struct statx st;
+    char link[32];
+    if (watch < 0 || watch >= p->n_watches || p->watches[watch].coverage != COVERAGE_FILESYSTEM)
+        return false;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID) ||
+        !mounts_allow(f->estate->mounts, st.stx_mnt_id))
+        return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    uint64_t mask = FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM | FAN_ONDIR;
+    if (p->watches[watch].guard == GUARD_OPEN_READ)
+        mask |= FAN_ACCESS_PERM;
+    return fanotify_mark(f->gates[watch].fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, link) == 0;
+}
+
+static void uncover(const struct gate *gate)
+{
+    fanotify_mark(gate->fd, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD, NULL);
+}
+
+void groups_uncover(const struct family *f)
+{
+    for (int i = 0; i < f->policy->n_watches; i++)
+        if (f->policy->watches[i].coverage != COVERAGE_FILESYSTEM)
+            uncover(&f->gates[i]);
+}
+
 void groups_unmark(const struct gate *gate)
 {
+    uncover(gate);
     fanotify_mark(gate->fd, FAN_MARK_FLUSH, 0, AT_FDCWD, NULL);
 }
 

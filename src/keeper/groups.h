@@ -13,6 +13,14 @@ int groups_create(struct family *f, const struct family *before, uint32_t *featu
 /* Looks at a group that another process made: whether it is one, and what it can do. */
 bool groups_check(struct gate *gate);
 
+/* Has this gate asked about the whole file system on which `fd` (O_PATH will do) lies. Whoever asks for it may be mistaken
+ * or taken over: only for a watch whose policy says so, and only what is in our own table of mounts and no file system
+ * that we keep away from. Touches no file system before it is known. False if it is not marked. */
+bool groups_cover(const struct family *f, int watch, int fd);
+
+/* Once all else is marked: takes away the marks of file systems from watches that want none any more. */
+void groups_uncover(const struct family *f);
+
 /* Takes away all marks of a group: from now on it is asked about nothing. */
 void groups_unmark(const struct gate *gate);
 

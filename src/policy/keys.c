@@ -10,9 +10,9 @@ static const struct choice modes[] = {{"audit", MODE_AUDIT, false}, {"enforce", 
 static const struct choice actions[] = {{"allow", ACTION_ALLOW, false}, {"deny", ACTION_DENY, false}, {0}};
 static const struct choice booleans[] = {{"yes", 1, false}, {"no", 0, false}, {0}};
 static const struct choice coverages[] = {
-    {"inode", COVERAGE_INODE, false}, {"filesystem", COVERAGE_FILESYSTEM, true}, {0}};
+    {"inode", COVERAGE_INODE, false}, {"filesystem", COVERAGE_FILESYSTEM, false}, {0}};
 static const struct choice guards[] = {
-    {"open", GUARD_OPEN, false}, {"open+read", GUARD_OPEN_READ, false}, {"open+write", GUARD_OPEN_WRITE, true}, {0}};
+    {"open", GUARD_OPEN, false}, {"open+read", GUARD_OPEN_READ, false}, {"open+write", GUARD_OPEN_WRITE, false}, {0}};
 static const struct choice changes[] = {
     {"ignore", CHANGES_IGNORE, false}, {"record", CHANGES_RECORD, true}, {"hash", CHANGES_HASH, true}, {0}};
 static const struct choice log_levels[] = {

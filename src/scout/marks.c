@@ -2,24 +2,35 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
+#include "base/own.h"
 #include "base/record.h"
 #include "policy/glob.h"
+#include "scout/cover.h"
 
 enum {
     PER_USER_MAX = 100000, /* a user must not fill the kernel's memory with marks */
-    TOLD_MAX = 1000,       /* records about what stays unguarded, for each watch; more are only counted */
+    TOLD_MAX = 1000,       /* records about what stays unguarded, for each watch and minute; more are only counted */
+    TOLD_AGAIN_S = 60,
 };
 
 void marks_unguarded(struct marks *m, const char *path, const char *why)
 {
     atomic_fetch_add(&m->is->board->watch[m->watch].unguarded, 1);
+    int64_t now = clock_now();
+    if (now - m->told_since_ns >= TOLD_AGAIN_S * NS_PER_S) {
+        m->told = 0;
+        m->told_since_ns = now;
+    }
     if (m->told++ >= TOLD_MAX)
         return;
     struct record_note n;
@@ -38,43 +49,110 @@ static uint64_t questions(const struct marks *m)
 }
 
 /* By descriptor, so that what is marked is what was looked at, whatever the name means by now. */
-static int add(struct marks *m, const struct node *n, uint64_t mask)
+static int add(int group, const struct node *n, uint64_t mask)
 {
     char link[32];
     snprintf(link, sizeof link, "/proc/self/fd/%d", n->fd);
-    return fanotify_mark(m->is->gates[m->watch].fd, FAN_MARK_ADD, mask, AT_FDCWD, link);
-}
-
-static bool within_users_share(struct marks *m, const struct node *n)
-{
-    if (!n->loose)
-        return true;
-    const int slots = sizeof m->users / sizeof *m->users;
-    for (int i = 0; i < slots; i++) {
-        struct user_count *u = &m->users[(n->uid + (uint32_t)i) % (uint32_t)slots];
-        if (u->used && u->uid != n->uid)
-            continue;
-        *u = (struct user_count){.uid = n->uid, .used = true, .n = u->n + 1};
-        return u->n <= PER_USER_MAX;
-    }
-    return true; /* more users than slots: the share cannot be kept, the guard can */
+    return fanotify_mark(group, FAN_MARK_ADD, mask, AT_FDCWD, link);
 }
 
 static bool mark(struct marks *m, const struct node *n, const char *path, uint64_t mask)
 {
-    if (add(m, n, mask) < 0) {
-        char why[128];
-        snprintf(why, sizeof why, "it cannot be marked: %s", strerror(errno));
-        marks_unguarded(m, path, why);
-        return false;
+    if (add(m->is->gates[m->watch].fd, n, mask) == 0)
+        return true;
+    char why[128];
+    snprintf(why, sizeof why, "it cannot be marked: %s", strerror(errno));
+    marks_unguarded(m, path, why);
+    return false;
+}
+
+/* From here on the kernel tells of names that appear in a directory, and when the inode is gone. */
+static void follow_changes(struct marks *m, const struct node *n, const char *path)
+{
+    uint64_t names = FAN_CREATE | FAN_MOVED_TO | FAN_ONDIR;
+    if (m->is->changes_fd < 0 || add(m->is->changes_fd, n, FAN_DELETE_SELF | (S_ISDIR(n->mode) ? names : 0)) == 0 ||
+        !S_ISDIR(n->mode))
+        return;
+    char why[128];
+    snprintf(why, sizeof why, "what appears in it later is not seen: %s", strerror(errno));
+    marks_unguarded(m, path, why);
+}
+
+static uint64_t key_of(struct marks *m, struct node *n, const char *path)
+{
+    int32_t fsid[2];
+    if (n->key == 0 && (n->key = handle_of_fd(n->fd, fsid)) && n->sheltered && S_ISDIR(n->mode))
+        reach_learn(&m->land->reach, fsid, path);
+    return n->key;
+}
+
+/* --- what each user may have marked ----------------------------------------------------------------------------- */
+
+static struct user_count *share_of(struct marks *m, uint32_t uid)
+{
+    const int slots = sizeof m->users / sizeof *m->users;
+    for (int i = 0; i < slots; i++) {
+        struct user_count *u = &m->users[(uid + (uint32_t)i) % (uint32_t)slots];
+        if (u->used && u->uid != uid)
+            continue;
+        u->used = true;
+        u->uid = uid;
+        return u;
     }
-    return true;
+    return NULL; /* more users than slots: the share cannot be kept, the guard can */
+}
+
+static bool within_users_share(struct marks *m, const struct node *n)
+{
+    struct user_count *u = n->loose ? share_of(m, n->uid) : NULL;
+    return !u || ++u->n <= PER_USER_MAX || !u->n--;
+}
+
+static void charge(struct marks *m, uint32_t uid, int by)
+{
+    struct user_count *u = uid == REGISTER_NOBODY ? NULL : share_of(m, uid);
+    if (u)
+        u->n += (uint32_t)by;
+}
+
+/* --- marking ---------------------------------------------------------------------------------------------------- */
+
+/* The entry that the register has of an inode; not that of an earlier one with the same number, which has gone without
+ * our having heard of it yet. */
+static uint32_t find(struct marks *m, int number, struct node *n, const char *path)
+{
+    uint32_t entry = reg_find(m->is->reg, number, &n->id);
+    uint64_t key = key_of(m, n, path);
+    if (entry && key && reg_note(m->is->reg, entry).handle != key) {
+        marks_gone(m, entry);
+        return 0;
+    }
+    return entry;
+}
+
+static uint32_t enter(struct marks *m, int number, const struct node *n, uint32_t parent, const char *name)
+{
+    uint32_t entry = reg_add(m->is->reg, number, &n->id, parent, name);
+    struct reg_note note = {.handle = n->key, .charged = n->loose ? n->uid : REGISTER_NOBODY, .loose = n->loose};
+    reg_set_note(m->is->reg, entry, &note);
+    return entry;
+}
+
+/* Reading, writing and truncating are asked about of files alone, where the kernel and the file system can do that. */
+static bool mark_writing(struct marks *m, const struct node *n)
+{
+    if (m->is->policy->watches[m->watch].guard != GUARD_OPEN_WRITE || !S_ISREG(n->mode))
+        return false;
+    if (add(m->is->gates[m->watch].fd, n, questions(m) | KERNEL_FAN_PRE_ACCESS) == 0)
+        return true;
+    atomic_fetch_add(&m->is->board->watch[m->watch].unwritten, 1);
+    return false;
 }
 
 bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t parent, const char *name)
 {
     int number = m->is->gates[m->watch].number;
-    n->entry = reg_find(m->is->reg, number, &n->id);
+    n->entry = find(m, number, n, path);
     if (!n->entry && !within_users_share(m, n)) {
         marks_unguarded(m, path, "its owner has more than 100000 files there");
         return false;
@@ -83,40 +161,84 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
      * it is guarded all the same, its place taken from its name at each question. */
     bool first = !n->entry;
     if (first)
-        n->entry = reg_add(m->is->reg, number, &n->id, parent, parent ? name : path);
+        n->entry = enter(m, number, n, parent, parent ? name : path);
     else
         reg_set_outside(m->is->reg, n->entry,
                         false); /* known by its first place, and found in another that is inside */
-    if (!mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0)))
-        return false;
-    if (first)
+    cover_device(m, n, n->entry, path);
+    bool marked =
+        mark_writing(m, n) || mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0));
+    if (marked) {
+        cover_take_in(m, n);
+        follow_changes(m, n, path);
+    }
+    if (first && n->entry)
         atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
-    return true;
+    if (first && n->entry && !marked)
+        marks_gone(m, n->entry);
+    return marked;
 }
 
-bool marks_neighbourhood(struct marks *m, const struct node *dir, const char *path)
+bool marks_neighbourhood(struct marks *m, struct node *dir, const char *path)
 {
     /* Before the mark: from then on the judge is asked about neighbours, and must know that they are. An earlier scout may
      * have come so far and no further: the mark is set in any case. */
     int number = m->is->gates[m->watch].number + REGISTER_NEIGHBOURHOOD;
-    bool first = !reg_find(m->is->reg, number, &dir->id);
-    if (first) {
-        reg_add(m->is->reg, number, &dir->id, 0, path);
+    uint32_t entry = find(m, number, dir, path);
+    if (!entry) {
+        entry = enter(m, number, dir, 0, path);
+        charge(m, reg_note(m->is->reg, entry).charged, 1);
         atomic_fetch_add(&m->is->board->watch[m->watch].neighbourhoods, 1);
-    }
-    if (!mark(m, dir, path, questions(m) | FAN_EVENT_ON_CHILD))
-        return false;
-    if (first)
         atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
+    }
+    cover_device(m, dir, entry, path);
+    return mark(m, dir, path, questions(m) | FAN_EVENT_ON_CHILD);
+}
+
+bool marks_outpost(struct marks *m, struct node *dir, const char *path)
+{
+    int number = m->is->gates[m->watch].number + REGISTER_OUTPOST;
+    char place[PATH_MAX];
+    uint32_t entry = find(m, number, dir, path);
+    if (entry && (reg_place(m->is->reg, entry, place, sizeof place) == 0 || strcmp(place, path) != 0)) {
+        marks_gone(m, entry); /* it was renamed: it is looked for by its present name */
+        entry = 0;
+    }
+    if (!entry && !within_users_share(m, dir)) {
+        marks_unguarded(m, path, "its owner has more than 100000 files there; what appears in it later is not seen");
+        return false;
+    }
+    if (!entry)
+        enter(m, number, dir, 0, path);
+    follow_changes(m, dir, path);
     return true;
+}
+
+void marks_await(struct marks *m, const struct node *n)
+{
+    if (m->is->changes_fd >= 0 && m->awaited < PER_USER_MAX &&
+        add(m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) == 0)
+        m->awaited++;
+}
+
+void marks_gone(struct marks *m, uint32_t entry)
+{
+    struct board_watch *b = &m->is->board->watch[m->watch];
+    int kind = reg_watch(m->is->reg, entry) - m->is->gates[m->watch].number;
+    charge(m, reg_note(m->is->reg, entry).charged, -1);
+    reg_remove(m->is->reg, entry);
+    if (kind != REGISTER_OUTPOST)
+        atomic_fetch_sub(&b->marks, 1);
+    if (kind == REGISTER_NEIGHBOURHOOD)
+        atomic_fetch_sub(&b->neighbourhoods, 1);
 }
 
 void marks_beat(struct marks *m)
 {
     int64_t now = clock_now();
-    if (now - m->beat_ns < NS_PER_S)
+    if (now - m->land->beat_ns < NS_PER_S)
         return;
-    m->beat_ns = now;
+    m->land->beat_ns = now;
     (void)!write(m->is->control_fd, "b", 1);
 }
 
@@ -125,17 +247,15 @@ static void review(void *ctx, int number, uint32_t entry)
     struct marks *m = ctx;
     const struct policy *p = m->is->policy;
     const struct watch *w = &p->watches[m->watch];
-    int ours = m->is->gates[m->watch].number;
+    int kind = number - m->is->gates[m->watch].number;
     char place[PATH_MAX];
-    if (number == ours + REGISTER_NEIGHBOURHOOD) {
-        m->neighbours++;
-        m->seen++;
-    }
-    if (number != ours)
+    if (kind != 0 && kind != REGISTER_NEIGHBOURHOOD && kind != REGISTER_OUTPOST)
         return;
     marks_beat(m);
-    m->seen++;
-    if (reg_place(m->is->reg, entry, place, sizeof place) > 0)
+    charge(m, reg_note(m->is->reg, entry).charged, 1);
+    m->seen += kind != REGISTER_OUTPOST;
+    m->neighbours += kind == REGISTER_NEIGHBOURHOOD;
+    if (kind == 0 && reg_place(m->is->reg, entry, place, sizeof place) > 0)
         reg_set_outside(m->is->reg, entry,
                         !patterns_cover(p, &w->path, place) || patterns_cover(p, &w->exclude, place));
 }
@@ -144,9 +264,84 @@ void marks_review(struct marks *m)
 {
     struct board_watch *b = &m->is->board->watch[m->watch];
     atomic_store(&b->unguarded, 0);
+    atomic_store(&b->unwritten, 0);
     m->seen = m->neighbours = 0;
+    memset(m->users, 0, sizeof m->users);
     reg_for_each(m->is->reg, review, m);
     /* In one step: a judge that reads 0 takes everything that it is asked about for guarded. */
     atomic_store(&b->marks, m->seen);
     atomic_store(&b->neighbourhoods, m->neighbours);
+}
+
+/* --- what went while nobody looked ------------------------------------------------------------------------------ */
+
+/* Numbers of the inodes that a group has marks on, sorted. */
+struct marked {
+    uint64_t *ino;
+    size_t n, room;
+};
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static bool has(const struct marked *l, uint64_t ino)
+{
+    return l->n > 0 && bsearch(&ino, l->ino, l->n, sizeof *l->ino, by_number);
+}
+
+/* As the kernel tells it. False if it does not. */
+static bool list_marked(int group, struct marked *l)
+{
+    char path[48], line[512];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", group);
+    CLEAN_FILE FILE *f = fopen(path, "re");
+    bool told = false;
+    while (f && fgets(line, sizeof line, f)) {
+        uint64_t ino;
+        told |= strncmp(line, "fanotify flags:", strlen("fanotify flags:")) == 0;
+        if (sscanf(line, "fanotify ino:%" SCNx64, &ino) != 1)
+            continue;
+        if (l->n == l->room) {
+            size_t room = l->room ? 2 * l->room : 1024;
+            uint64_t *more = reallocarray(l->ino, room, sizeof *more);
+            if (!more)
+                return false;
+            l->ino = more;
+            l->room = room;
+        }
+        l->ino[l->n++] = ino;
+    }
+    if (l->n)
+        qsort(l->ino, l->n, sizeof *l->ino, by_number);
+    return told && !ferror(f);
+}
+
+struct sweep {
+    struct marks *m;
+    struct marked asked, followed;
+};
+
+static void sweep(void *ctx, int number, uint32_t entry)
+{
+    struct sweep *s = ctx;
+    int kind = number - s->m->is->gates[s->m->watch].number;
+    uint64_t ino = reg_id(s->m->is->reg, entry).ino;
+    marks_beat(s->m);
+    if (((kind == 0 || kind == REGISTER_NEIGHBOURHOOD) && !has(&s->asked, ino)) ||
+        (kind == REGISTER_OUTPOST && !has(&s->followed, ino)))
+        marks_gone(s->m, entry);
+}
+
+/* A number that another inode has by now keeps an entry longer than it is needed, which does no harm. */
+void marks_sweep(struct marks *m)
+{
+    struct sweep s = {.m = m};
+    if (m->is->policy->watches[m->watch].coverage == COVERAGE_INODE && m->is->changes_fd >= 0 &&
+        list_marked(m->is->gates[m->watch].fd, &s.asked) && list_marked(m->is->changes_fd, &s.followed))
+        reg_for_each(m->is->reg, sweep, &s);
+    free(s.asked.ino);
+    free(s.followed.ino);
 }

@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 
+#include "base/mounts.h"
 #include "base/process.h"
 #include "fileward/scout.h"
+#include "scout/handle.h"
 
 /* Something on the way of a walk, held as an O_PATH descriptor: opened, but nothing happens to it. */
 struct node {
@@ -14,22 +16,37 @@ struct node {
     uint32_t uid, mode;
     uint64_t mount;
     bool loose;          /* at or below a directory that a non-root user can write */
+    bool sheltered;      /* nobody but root can put another in its place */
+    uint64_t key;        /* handle_of_fd(), once asked for */
     uint32_t entry;      /* in the register, once guarded */
     const char *refused; /* why it was not even opened (fd is -1); NULL: it was */
 };
 
+/* What the marks of all watches share. */
+struct land {
+    const struct scout_setup *is;
+    struct mounts *mounts;
+    struct reach reach;
+    int64_t beat_ns; /* when the keeper last heard of us */
+};
+
+/* Of one watch. */
 struct marks {
     const struct scout_setup *is;
+    struct land *land;
     int watch;
     struct user_count {
         uint32_t uid;
         uint32_t n;
         bool used;
-    } users[256];        /* inodes marked in directories that users can write */
-    uint64_t told;       /* unguarded records so far */
-    uint64_t seen;       /* by marks_review() */
-    uint32_t neighbours; /* ... */
-    int64_t beat_ns;     /* when the keeper last heard of us */
+    } users[256];               /* inodes marked in directories that users can write */
+    uint64_t told;              /* unguarded records since */
+    int64_t told_since_ns;      /* ... */
+    uint64_t seen;              /* by marks_review() */
+    uint32_t neighbours;        /* ... */
+    uint32_t awaited;           /* by marks_await() */
+    struct file_id covered[16]; /* devices whose file systems the keeper has marked for this watch */
+    int n_covered;
 };
 
 /* Guards a directory (with what is opened in it) or a file. False if it could not be marked (recorded). `path` is its
@@ -37,10 +54,23 @@ struct marks {
 bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t parent, const char *name);
 
 /* Marks a directory only for the names in it: a guarded file may appear there. Its own opening is not asked about. */
-bool marks_neighbourhood(struct marks *m, const struct node *dir, const char *path);
+bool marks_neighbourhood(struct marks *m, struct node *dir, const char *path);
 
-/* Before a walk: counts what an earlier scout has marked for this watch, and looks which of it the policy still means. */
+/* Makes the kernel tell us of names that appear in a directory: one of them may lead to what the watch guards. Nobody is
+ * asked about anything for it. */
+bool marks_outpost(struct marks *m, struct node *dir, const char *path);
+
+/* What is left unguarded may come to be guarded when it gets another owner: makes the kernel tell us. */
+void marks_await(struct marks *m, const struct node *n);
+
+/* The inode of a register entry of this watch is gone, and its marks with it. */
+void marks_gone(struct marks *m, uint32_t entry);
+
+/* Before a walk: counts what is marked for this watch, and looks which of it the policy still means. */
 void marks_review(struct marks *m);
+
+/* After a walk: gives up entries whose inodes went while nobody looked. */
+void marks_sweep(struct marks *m);
 
 /* Tells the keeper, once a second, that a walk goes on. */
 void marks_beat(struct marks *m);

@@ -1,17 +1,32 @@
 #include "fileward/scout.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/mounts.h"
+#include "base/record.h"
+#include "scout/changes.h"
+#include "scout/mountlist.h"
 #include "scout/walk.h"
+
+enum {
+    REST = 10
+}; /* looking everywhere may take one part in so many of our time, when it must be done again and again */
 
 struct scout {
     const struct scout_setup *is;
     struct loop loop;
+    struct land land;
+    struct marks marks[WATCHES_MAX];
+    struct change_feed changes;
+    struct mountlist *mountlist;
+    int64_t rescan_ns; /* not before */
 };
 
 static void on_control(void *ctx, int fd, uint32_t events)
@@ -32,31 +47,139 @@ static void on_end(void *ctx, int fd, uint32_t events)
     s->loop.stop = true;
 }
 
+/* --- everything ------------------------------------------------------------------------------------------------- */
+
+static void tell_rescan(const struct scout *s, const char *why)
+{
+    struct record_note n;
+    record_begin(&n.record, RECORD_RESCAN, s->is->policy);
+    for (int i = 0; i < s->is->policy->n_watches; i++)
+        n.record.count += atomic_load(&s->is->board->watch[i].marks);
+    n.record.text = record_put(&n.record, sizeof n, why, strlen(why));
+    record_end(&n.record);
+    ring_push(s->is->ring, &n.record);
+    atomic_fetch_add(&s->is->board->rescans, 1);
+}
+
+/* Says up to which of its questions everything that happened before has been seen. */
+static void say_settled(struct scout *s, uint32_t asked)
+{
+    if (s->is->changes_fd >= 0 && !s->changes.lost)
+        atomic_store(&s->is->board->scout_settled, asked);
+}
+
+/* Walks all watches. With `why` it is done again, because something was missed. */
+static void scan(struct scout *s, const char *why)
+{
+    int64_t began = clock_now();
+    uint32_t asked = atomic_load(&s->is->board->scout_asked);
+    s->changes.lost = false; /* what is lost from here on is lost again */
+    for (int i = 0; i < s->is->policy->n_watches; i++) {
+        marks_review(&s->marks[i]);
+        walk_watch(&s->marks[i], "");
+        marks_sweep(&s->marks[i]);
+    }
+    say_settled(s, asked);
+    if (why)
+        tell_rescan(s, why);
+    int64_t now = clock_now();
+    s->rescan_ns = now + (now - began) * REST;
+}
+
+static void scan_what_was_lost(struct scout *s)
+{
+    if (s->changes.lost && clock_now() >= s->rescan_ns)
+        scan(s, "more changed at once than the kernel keeps for the scout (sysctl fs.fanotify.max_queued_events)");
+}
+
+/* --- changes ---------------------------------------------------------------------------------------------------- */
+
+static void on_changes(void *ctx, int fd, uint32_t events)
+{
+    (void)fd, (void)events;
+    struct scout *s = ctx;
+    changes_read(&s->changes);
+    scan_what_was_lost(s);
+}
+
+/* A judge wants to know whether something has come into a watch of which we have been told and have not seen it yet. */
+static void on_bell(void *ctx, int fd, uint32_t events)
+{
+    enum { MOST = 1000 }; /* the queue is shorter; what comes meanwhile is younger than the question */
+    struct scout *s = ctx;
+    uint64_t rung;
+    (void)events;
+    (void)!read(fd, &rung, sizeof rung);
+    uint32_t asked = atomic_load(&s->is->board->scout_asked);
+    for (int i = 0; i < MOST && changes_read(&s->changes); i++)
+        ;
+    say_settled(s, asked);
+    scan_what_was_lost(s);
+}
+
+static void at_mount_point(void *ctx, const char *point)
+{
+    struct scout *s = ctx;
+    changes_at(&s->changes, strcmp(point, "/") == 0 ? "" : point);
+}
+
+static void on_mounts(void *ctx, int fd, uint32_t events)
+{
+    (void)fd, (void)events;
+    struct scout *s = ctx;
+    s->changes.lost |= mountlist_update(s->mountlist, at_mount_point, s) < 0;
+}
+
 static void on_deadline(void *ctx)
 {
     struct scout *s = ctx;
     (void)!write(s->is->control_fd, "b", 1);
+    changes_look_again(&s->changes);
+    scan_what_was_lost(s);
     s->loop.deadline = clock_now() + NS_PER_S;
+}
+
+static struct scout *make(const struct scout_setup *setup)
+{
+    struct scout *s = calloc(1, sizeof *s);
+    if (!s || loop_init(&s->loop) < 0)
+        return NULL;
+    s->is = setup;
+    s->land = (struct land){.is = setup, .mounts = mounts_create(MOUNTS_TABLE)};
+    reach_init(&s->land.reach, s->land.mounts);
+    s->changes.land = &s->land;
+    s->changes.marks = s->marks;
+    for (int i = 0; i < setup->policy->n_watches; i++)
+        s->marks[i] = (struct marks){.is = setup, .land = &s->land, .watch = i};
+    s->mountlist = mountlist_create(MOUNTS_TABLE);
+    return s;
 }
 
 void scout_run(const struct scout_setup *setup)
 {
-    struct scout s = {.is = setup};
-    if (loop_init(&s.loop) < 0 || loop_add(&s.loop, setup->control_fd, EPOLLIN, on_control, &s) < 0 ||
-        loop_add(&s.loop, setup->end_fd, EPOLLIN, on_end, &s) < 0 ||
-        loop_add(&s.loop, setup->alive_fd, 0 /* EPOLLHUP comes unasked */, on_end, &s) < 0)
+    struct scout *s = make(setup);
+    if (!s || loop_add(&s->loop, setup->control_fd, EPOLLIN, on_control, s) < 0 ||
+        loop_add(&s->loop, setup->end_fd, EPOLLIN, on_end, s) < 0 ||
+        loop_add(&s->loop, setup->alive_fd, 0 /* EPOLLHUP comes unasked */, on_end, s) < 0)
         _exit(EXIT_FAILURE);
     (void)!write(setup->control_fd, "r", 1);
-    for (int i = 0; i < setup->policy->n_watches; i++) {
-        struct marks m = {.is = setup, .watch = i};
-        marks_review(&m);
-        walk_watch(&m);
-    }
+    bool again = atomic_load(&setup->board->scanned);
+    reg_mend(setup->reg);
+    if ((setup->changes_fd >= 0 && loop_add(&s->loop, setup->changes_fd, EPOLLIN, on_changes, s) < 0) ||
+        loop_add(&s->loop, setup->bell_fd, EPOLLIN, on_bell, s) < 0 ||
+        (s->mountlist && loop_add(&s->loop, mountlist_fd(s->mountlist), EPOLLPRI, on_mounts, s) < 0))
+        _exit(EXIT_FAILURE);
+    scan(s, again ? "the scout was replaced" : NULL);
     atomic_store(&setup->board->scanned, 1);
     (void)!write(setup->control_fd, "b", 1);
-    s.loop.on_deadline = on_deadline;
-    s.loop.deadline_ctx = &s;
-    s.loop.deadline = clock_now() + NS_PER_S;
-    loop_run(&s.loop);
-    loop_close(&s.loop);
+    s->loop.on_deadline = on_deadline;
+    s->loop.deadline_ctx = s;
+    s->loop.deadline = clock_now() + NS_PER_S;
+    loop_run(&s->loop);
+    loop_close(&s->loop);
+    limbo_free(&s->changes.limbo);
+    reach_free(&s->land.reach);
+    mounts_free(s->land.mounts);
+    mountlist_free(s->mountlist);
+    free(s);
 }

@@ -22,11 +22,13 @@ struct walk {
     struct marks *m;
     const struct policy *policy;
     const struct watch *watch;
-    bool home;           /* the pattern says "~" */
-    char path[PATH_MAX]; /* of the node in hand */
+    const struct home *home; /* the pattern says "~": whose */
+    char path[PATH_MAX];     /* of the node in hand */
     size_t len;
     int depth;
     struct mounts *mounts;
+    const char *target; /* the walk is along this path only, and free from its end on; "": free at once */
+    size_t target_len;
 };
 
 static bool is_dir(const struct node *n)
@@ -54,6 +56,7 @@ static bool look_at(struct node *n, const struct node *parent)
     n->mount = st.stx_mnt_id;
     bool users_can_write = S_ISDIR(n->mode) && (n->uid != 0 || n->mode & (S_IWGRP | S_IWOTH));
     n->loose = users_can_write || (parent && parent->loose);
+    n->sheltered = !parent || !parent->loose;
     return true;
 }
 
@@ -133,12 +136,42 @@ static void leave(struct walk *w, size_t back)
     w->depth--;
 }
 
+/* The name that the walk must take next, while it is on its way to its target. */
+static bool has_one_way(const struct walk *w, char name[NAME_MAX + 1])
+{
+    if (w->target_len <= w->len)
+        return false;
+    const char *next = w->target + w->len + 1;
+    size_t n = strcspn(next, "/");
+    if (n > NAME_MAX)
+        n = NAME_MAX;
+    memcpy(name, next, n);
+    name[n] = '\0';
+    return true;
+}
+
 /* --- guarding --------------------------------------------------------------------------------------------------- */
 
 typedef void each_child(struct walk *w, const struct node *dir, const char *name, const void *ctx);
 
+static void with_child(struct walk *w, const struct node *dir, const char *name, each_child *each, const void *ctx)
+{
+    size_t back;
+    if (!enter(w, name, &back)) {
+        marks_unguarded(w->m, w->path, "something in it lies too deep, or has too long a name");
+        return;
+    }
+    each(w, dir, name, ctx);
+    leave(w, back);
+}
+
 static void for_each_child(struct walk *w, const struct node *dir, each_child *each, const void *ctx)
 {
+    char name[NAME_MAX + 1];
+    if (has_one_way(w, name)) {
+        with_child(w, dir, name, each, ctx);
+        return;
+    }
     CLEAN_DIR DIR *d = open_listing(dir);
     if (!d) {
         char why[128];
@@ -148,17 +181,18 @@ static void for_each_child(struct walk *w, const struct node *dir, each_child *e
     }
     const struct dirent *e;
     while ((e = readdir(d))) {
-        size_t back;
         marks_beat(w->m);
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        if (!enter(w, e->d_name, &back)) {
-            marks_unguarded(w->m, w->path, "something in it lies too deep, or has too long a name");
-            continue;
-        }
-        each(w, dir, e->d_name, ctx);
-        leave(w, back);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            with_child(w, dir, e->d_name, each, ctx);
     }
+}
+
+/* What must not be taken in. An owner can still be given to what is there: we are told, and look again. */
+static void refuse(struct walk *w, const struct node *child, const struct node *parent, const char *why)
+{
+    marks_unguarded(w->m, w->path, why);
+    if (child->fd >= 0 && child->uid != parent->uid && !S_ISLNK(child->mode) && child->mount == parent->mount)
+        marks_await(w->m, child);
 }
 
 static void guard(struct walk *w, struct node *n, const struct node *parent, const char *name);
@@ -172,7 +206,7 @@ static void guard_child(struct walk *w, const struct node *dir, const char *name
         return;
     const char *why = objection(w, &child, dir);
     if (why)
-        marks_unguarded(w->m, w->path, why);
+        refuse(w, &child, dir, why);
     else
         guard(w, &child, dir, name);
 }
@@ -229,7 +263,7 @@ static void take(struct walk *w, const struct node *dir, const char *name, const
         return;
     const char *why = objection(w, &child, dir);
     if (why && (s->literal || !S_ISLNK(child.mode))) {
-        marks_unguarded(w->m, w->path, why);
+        refuse(w, &child, dir, why);
         return;
     }
     if (why)
@@ -264,8 +298,9 @@ static void take_any_depth(struct walk *w, const struct node *dir, const char *n
 static void follow_literal(struct walk *w, struct node *n, const struct step *s)
 {
     CLEAN_NODE struct node child = {.fd = -1};
+    char only[NAME_MAX + 1];
     size_t back;
-    if (!enter(w, s->component, &back))
+    if ((has_one_way(w, only) && strcmp(only, s->component) != 0) || !enter(w, s->component, &back))
         return;
     bool exists = open_child(w, n, s->component, &child);
     leave(w, back);
@@ -285,6 +320,11 @@ static void follow(struct walk *w, struct node *n, struct rest rest)
     struct step s;
     if (!first_component(rest, &s))
         return;
+    if (w->home && w->len == strlen(w->home->path) && n->uid != w->home->uid) { /* it is being made, or is not his */
+        marks_await(w->m, n);
+        return;
+    }
+    marks_outpost(w->m, n, w->len ? w->path : "/"); /* before it is looked into, so that nothing appears unseen */
     if (s.literal) {
         follow_literal(w, n, &s);
         return;
@@ -300,41 +340,88 @@ static void follow(struct walk *w, struct node *n, struct rest rest)
     for_each_child(w, n, take_any_depth, &s);
 }
 
-static void walk_path(struct marks *m, struct mounts *mounts, const char *text, size_t literal)
+/* Whether what lies at `path`, or below, may be something that the pattern names. It may say so too often. */
+static bool may_lead_to(const char *text, size_t literal, const char *path)
 {
+    struct step s;
+    for (struct rest rest = {.text = text + 1, .literal = literal ? literal - 1 : 0}; *path && rest.text[0];
+         rest = s.after) {
+        char name[NAME_MAX + 1];
+        size_t n = strcspn(++path, "/");
+        if (n > NAME_MAX || !first_component(rest, &s))
+            return false;
+        memcpy(name, path, n);
+        name[n] = '\0';
+        if (!s.literal && strcmp(s.component, "**") == 0)
+            return true;
+        if (s.literal ? strcmp(s.component, name) != 0 : !glob_match(s.component, name))
+            return false;
+        path += n;
+    }
+    return true;
+}
+
+static void walk_path(struct marks *m, const char *text, const struct home *home, const char *target)
+{
+    size_t literal = home ? strlen(home->path) : 0;
     struct walk w = {.m = m,
                      .policy = m->is->policy,
                      .watch = &m->is->policy->watches[m->watch],
-                     .home = literal > 0,
-                     .mounts = mounts};
-    mounts_refresh(mounts);
+                     .home = home,
+                     .mounts = m->land->mounts,
+                     .target = target,
+                     .target_len = strlen(target)};
+    if (text[0] != '/' || !may_lead_to(text, literal, target))
+        return;
+    mounts_refresh(w.mounts);
     CLEAN_NODE struct node root = {.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (root.fd >= 0 && look_at(&root, NULL) && text[0] == '/')
+    if (root.fd >= 0 && look_at(&root, NULL))
         follow(&w, &root, (struct rest){.text = text + 1, .literal = literal ? literal - 1 : 0});
 }
 
-static void walk_homes(struct marks *m, struct mounts *mounts, const char *text)
+static void walk_homes(struct marks *m, const char *text, const char *target)
 {
     const struct policy *p = m->is->policy;
     for (size_t h = 0; h < p->n_homes; h++) {
         char path[PATH_MAX];
         int n = snprintf(path, sizeof path, "%s%s", p->homes[h].path, text);
         if (n > 0 && (size_t)n < sizeof path)
-            walk_path(m, mounts, path, strlen(p->homes[h].path));
+            walk_path(m, path, &p->homes[h], target);
     }
 }
 
-void walk_watch(struct marks *m)
+void walk_watch(struct marks *m, const char *target)
 {
     const struct patterns *paths = &m->is->policy->watches[m->watch].path;
-    struct mounts *mounts = mounts_create(MOUNTS_TABLE);
     for (size_t i = 0; i < paths->n; i++) {
-        if (!mounts)
+        if (!m->land->mounts)
             marks_unguarded(m, paths->v[i].text, "the table of mounts cannot be read");
         else if (paths->v[i].home)
-            walk_homes(m, mounts, paths->v[i].text);
+            walk_homes(m, paths->v[i].text, target);
         else
-            walk_path(m, mounts, paths->v[i].text, 0);
+            walk_path(m, paths->v[i].text, NULL, target);
     }
-    mounts_free(mounts);
+}
+
+bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name)
+{
+    struct walk w = {.m = m,
+                     .policy = m->is->policy,
+                     .watch = &m->is->policy->watches[m->watch],
+                     .mounts = m->land->mounts,
+                     .target = ""};
+    struct node dir = {.fd = dir_fd};
+    struct file_id id = reg_id(m->is->reg, entry);
+    if (!w.mounts || !look_at(&dir, NULL) || !file_id_equal(&dir.id, &id) || !is_dir(&dir))
+        return false;
+    mounts_refresh(w.mounts);
+    dir.loose |= reg_note(m->is->reg, entry).loose;
+    dir.entry = entry;
+    w.len = reg_place(m->is->reg, entry, w.path, sizeof w.path);
+    for (size_t i = 0; i < w.len; i++)
+        w.depth += w.path[i] == '/';
+    if (w.len == 1) /* the root itself */
+        w.len = 0;
+    with_child(&w, &dir, name, guard_child, NULL);
+    return true;
 }

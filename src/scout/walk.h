@@ -6,7 +6,12 @@
 
 /* Guards everything that the watch's patterns name now, in every home where they say "~". Never follows a symbolic link,
  * and below a directory that a non-root user can write neither crosses a mount nor takes in an inode of another owner;
- * what is left out where a pattern meant it is recorded. */
-void walk_watch(struct marks *m);
+ * what is left out where a pattern meant it is recorded.
+ * With a `target`, an absolute path, only what lies on the way to it, at it and below; "": everything. */
+void walk_watch(struct marks *m, const char *target);
+
+/* Guards what is called `name` in a directory that is guarded itself, and everything below. False if `dir_fd` does not
+ * show the directory of that entry. */
+bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name);
 
 #endif

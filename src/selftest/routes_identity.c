@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -339,7 +340,9 @@ static int exec_meanwhile(const struct arena *a)
         pid_t pid = fork();
         if (pid == 0) {
             pthread_t t;
-            if (pthread_create(&t, NULL, ask, (void *)a) == 0)
+            /* Sooner or later, so that the exec meets every moment of the question. */
+            if (pthread_create(&t, NULL, ask, (void *)a) == 0 &&
+                nanosleep(&(struct timespec){.tv_nsec = i * 20000L}, NULL) == 0)
                 execv(a->reader, OPENS("/dev/null"));
             _exit(1);
         }

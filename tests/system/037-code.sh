@@ -1,7 +1,7 @@
 # promise: condition code: preloaded, injected and forged code fails it; without a clerk on_timeout decides, never late
 . tests/system/lib.sh
 setup
-need cc
+need cc strace
 file=$T/guarded/file
 echo secret >"$file"
 program=$(realpath "$(command -v cat)")
@@ -95,6 +95,7 @@ expect_eperm "$T/own" "$file" anonymous
 expect_eperm "$T/own" "$file" modified
 expect_eperm env LD_PRELOAD="$T/preload.so" "$T/own" "$file"
 expect_ok "$T/own" "$file"
+expect_eperm strace -o /dev/null "$T/own" "$file"
 
 guard <<END
 [watch w]

@@ -96,8 +96,9 @@ start
 agent_opens "after a keeper's death"
 
 # What it is not: a deleted program that only came to have the name afterwards.
-kill -KILL "$AGENT_PID"
-wait "$AGENT_PID" 2>/dev/null
+agent=$AGENT_PID # the shell forgets it when it has ended
+kill -KILL "$agent"
+wait "$agent" 2>/dev/null
 cp "$BUILD/tests/shifter" "$T/other"
 coproc OTHER { exec "$T/other"; }
 echo "open $T/guarded/name/file" >&"${OTHER[1]}"

@@ -21,7 +21,7 @@ assert_equal "$(metric 'fileward_decisions_total{watch="w",rule="w/cat",op="read
 for op in read write exec list; do
     assert_equal "$(metric 'fileward_decisions_total{watch="w",rule="w/default",op="'$op'",decision="deny",verdict="deny"}')" 0
 done
-for series in 'fileward_timeouts_total{watch="w"}' fileward_rescues_total 'fileward_restarts_total{role="judge"}' \
+for series in 'fileward_timeouts_total{watch="w"}' fileward_rescues_total fileward_rescans_total 'fileward_restarts_total{role="judge"}' \
     'fileward_restarts_total{role="scout"}' 'fileward_restarts_total{role="herald"}' fileward_pending \
     'fileward_records_dropped_total{role="judge"}' 'fileward_records_dropped_total{role="keeper"}' \
     'fileward_records_dropped_total{role="scout"}' 'fileward_unguarded{watch="w"}' 'fileward_mode{watch="w",mode="audit"}' \

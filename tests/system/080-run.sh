@@ -71,7 +71,7 @@ ends 3 "fileward.ini:[0-9]+: unknown key .pth.: did you mean .path.\\?"
 grep -Eq 'fileward.ini:[0-9]+: default: unknown value' "$T/stderr" || fail "only one error is told"
 grep -Eq 'there is no \[watch x\]' "$T/stderr" || fail "only two errors are told"
 # Keys that this version knows and does not do.
-for line in "coverage = filesystem" "guard = open+write" "changes = record" "changes = hash"; do
+for line in "changes = record" "changes = hash"; do
     policy <<<"[watch w]
 path = $T/guarded
 default = deny
@@ -81,7 +81,7 @@ done
 policy <<<"[watch w]
 path = $T/guarded
 default = deny
-coverage = inode
+coverage = filesystem
 changes = ignore"
 start
 expect_eperm cat "$T/guarded/file"

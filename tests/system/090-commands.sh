@@ -104,7 +104,7 @@ ends 3 'not running' "$FILEWARD" status --socket "$T/nobody"
 start
 ends 0 'healthy, mode enforce' "$FILEWARD" status -c "$policy_file"
 ends 0 'healthy, mode enforce' "$FILEWARD" status --socket "$SOCKET"
-grep -Eq '^w +enforce +open +deny +deny +2 +0' <<<"$OUTPUT" || fail "no line of the watch: $OUTPUT"
+grep -Eq '^w +enforce +open +inode +deny +deny +2 +0' <<<"$OUTPUT" || fail "no line of the watch: $OUTPUT"
 ends 4 'not permitted' as_user 1000 "$FILEWARD" status --socket "$SOCKET"
 "$FILEWARD" status --json -c "$policy_file" | jq -e '.healthy and .watches[0].marks == 2' >/dev/null || fail "status --json"
 stop

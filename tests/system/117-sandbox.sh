@@ -82,11 +82,12 @@ expect_kinds() {
 # is the gate's lock; no log. Rings and register it keeps for the next keeper, should this one die.
 ring='/memfd:fileward-ring (deleted)'
 for role in judge spare; do
-    expect_kinds $role socket pipe T/run/gate T/run/ledger /proc/PID/fd /proc/PID/mountinfo /proc/loadavg 'anon_inode:[fanotify]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' \
-        'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventfd]' "$ring" "$ring" "$ring" \
+    expect_kinds $role socket pipe T/run/gate T/run/ledger / /proc/PID/fd /proc/PID/mountinfo /proc/loadavg 'anon_inode:[fanotify]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' \
+        'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventfd]' "$ring" "$ring" "$ring" \
         '/memfd:fileward-register (deleted)'
 done
-expect_kinds scout socket pipe 'anon_inode:[fanotify]' 'anon_inode:[eventfd]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]'
+expect_kinds scout socket pipe /proc/PID/mountinfo /proc/PID/mountinfo 'anon_inode:[fanotify]' 'anon_inode:[fanotify]' \
+    'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]'
 # The herald talks to strangers. It has the log, and nothing that answers or marks.
 has herald T/log/events.jsonl 1
 has herald socket 3

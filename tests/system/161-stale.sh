@@ -157,17 +157,24 @@ allowed public
 chown 1111 "$T/guarded/public/file"
 refused public
 
-# What was there at the start keeps its place; what came later has the place of its present name.
+# What is guarded keeps the place at which it was first marked, whether it was there at the start or came later.
 allowed place in/file
 mv "$T/guarded/place/in/file" "$T/guarded/place/out"
 allowed place out
 refused place file
-echo x >"$T/guarded/newcomer/in/right"
-allowed newcomer in/right
-mv "$T/guarded/newcomer/in/right" "$T/guarded/newcomer/in/wrong"
+marks=$(metric 'fileward_marks{watch="newcomer"}')
+echo x >"$T/guarded/newcomer/in/wrong"
+metric_becomes 'fileward_marks{watch="newcomer"}' $((marks + 1))
 refused newcomer in/wrong
 mv "$T/guarded/newcomer/in/wrong" "$T/guarded/newcomer/in/right"
+refused newcomer in/right
+rm "$T/guarded/newcomer/in/right"
+metric_becomes 'fileward_marks{watch="newcomer"}' "$marks"
+echo x >"$T/guarded/newcomer/in/right"
+metric_becomes 'fileward_marks{watch="newcomer"}' $((marks + 1))
 allowed newcomer in/right
+mv "$T/guarded/newcomer/in/right" "$T/guarded/newcomer/in/elsewhere"
+allowed newcomer in/elsewhere
 
 # --- all of it ----------------------------------------------------------------------------------------------------------------
 

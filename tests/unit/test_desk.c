@@ -14,7 +14,7 @@
 
 struct fixture {
     struct desk *desk;
-    int clerk;
+    int judge, clerk;
     struct process process;
     struct inquiry inquiry;
 };
@@ -25,6 +25,7 @@ static void open_fixture(struct fixture *f)
     *f = (struct fixture){.process = {.tid = 7, .pidfd = -1, .proc = -1}};
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
     f->desk = desk_create(pair[0]);
+    f->judge = pair[0];
     f->clerk = pair[1];
     assert_non_null(f->desk);
 }
@@ -32,6 +33,14 @@ static void open_fixture(struct fixture *f)
 static struct desk_ticket ticket(int fd, int64_t read_ns)
 {
     return (struct desk_ticket){.fd = fd, .read_ns = read_ns};
+}
+
+static void close_fixture(struct fixture *f)
+{
+    desk_free(f->desk);
+    close(f->judge);
+    if (f->clerk >= 0)
+        close(f->clerk);
 }
 
 /* Somebody who runs program `ino` comes, of whom nothing is known yet. */
@@ -95,6 +104,7 @@ static void test_lasting(void **state)
     say(&f, (struct desk_answer){.to.wants = 0});
     assert_false(gather(&f, 1, ticket(15, 9), ATTR_TRUST));
     assert_true(gather(&f, 1, ticket(15, 9), ATTR_SHA256));
+    close_fixture(&f);
 }
 
 /* What is said of one opener alone, and of one that could not be told, is nobody else's. */
@@ -122,6 +132,7 @@ static void test_passing(void **state)
     assert_int_equal(f.inquiry.seen.failed, ATTR_TRUST);
     /* Its descriptor's number comes again: another opener. */
     assert_false(gather(&f, 1, ticket(11, 2), ATTR_TRUST));
+    close_fixture(&f);
 }
 
 static void test_code(void **state)
@@ -155,6 +166,7 @@ static void test_code(void **state)
     say(&f, (struct desk_answer){.to = q, .intact = true});
     assert_true(gather(&f, 1, ticket(12, 1), ATTR_TRUST | ATTR_CODE));
     assert_true(f.inquiry.seen.packaged && f.inquiry.seen.intact);
+    close_fixture(&f);
 }
 
 /* Whatever the clerk does, the judge goes on: numbers that are none, a queue that is full, a clerk that is gone. */
@@ -185,8 +197,10 @@ static void test_hostile(void **state)
     assert_true(asked(&f, &q));
     assert_int_equal(q.ticket.fd, 2999);
     close(f.clerk);
+    f.clerk = -1;
     assert_false(gather(&f, 1, ticket(4000, 2), ATTR_CODE));
     desk_receive(f.desk);
+    close_fixture(&f);
 }
 
 /* Without a clerk, or without a program, nothing can be told. */
@@ -195,15 +209,18 @@ static void test_nobody(void **state)
     (void)state;
     struct fixture f;
     open_fixture(&f);
+    desk_free(f.desk);
     f.desk = desk_create(-1);
     assert_true(gather(&f, 1, ticket(1, 1), ATTRS_OF_CLERK));
     assert_int_equal(f.inquiry.seen.failed, ATTRS_OF_CLERK);
+    close_fixture(&f);
     open_fixture(&f);
     f.inquiry.process = &f.process;
     f.inquiry.seen = (struct subject){.known = ATTR_EXE, .failed = ATTR_EXE};
     struct desk_ticket t = ticket(1, 1);
     assert_true(desk_gather(f.desk, &f.inquiry, &t, ATTR_TRUST));
     assert_int_equal(f.inquiry.seen.failed, ATTR_EXE | ATTR_TRUST);
+    close_fixture(&f);
 }
 
 /* Of many files the oldest are forgotten; what is there is always the file's own. */

@@ -73,6 +73,8 @@ static void test_sentences(void **state)
         {"{\"kind\":\"open\",\"watch\":\"ssh\",\"by\":[\"read\"],\"object\":{\"path\":\"/p\"},"
          "\"subject\":{\"exe\":\"/x\",\"pid\":7,\"uid\":0}}",
          "open before it was guarded: /p by /x[7] uid 0, watch ssh"},
+        {"{\"kind\":\"rescan\",\"marks\":7,\"reason\":\"x\"}",
+         "everything was looked at again, because changes were missed: x"},
         {"{\"kind\":\"\\u001bnew\"}", "a record of kind \\x1bnew"},
         {"{}", "a record of kind ?"},
         {"{\"kind\":[],\"subject\":7}", "a record of kind ?"},

@@ -118,6 +118,11 @@ static void test_golden_news(void **state)
     r->flags = 0;
     r->n_ancestors = 0;
     assert_golden_record("open", r, NULL);
+    r = fixture_kind(&f, RECORD_RESCAN);
+    r->role = ROLE_SCOUT;
+    r->count = 1234;
+    r->text = fixture_text(&f, "the scout was replaced", 22);
+    assert_golden_record("rescan", r, NULL);
     assert_golden("gap", line, gap_line(line, r->time_ns, ROLE_JUDGE, 10, 14));
     assert_golden("gap_herald", line, lost_line(line, r->time_ns, 3, "the log could not be written: No space left"));
     assert_golden("stop_herald", line, stop_line(line, r->time_ns, "keeper and judge are gone"));
@@ -216,7 +221,7 @@ static void test_manual_shows_them_all(void **state)
 {
     static const char *const names[] = {
         "access", "repeat", "repeat_forgotten", "timeout", "rescue", "start",   "stop",   "stop_herald", "unguarded",
-        "gap",    "events", "gap_herald",       "status",  "check",  "explain", "reload", "api_reload",  "open"};
+        "gap",    "events", "gap_herald",       "status",  "check",  "explain", "reload", "api_reload",  "open",   "rescan"};
     static char manual[65536], golden[65536];
     (void)state;
     read_squeezed("docs/json.md", manual, sizeof manual);

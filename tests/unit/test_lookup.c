@@ -115,6 +115,14 @@ static void test_table(void **state)
     assert_false(mounts_refused_device(m, 254, 0));
     assert_false(mounts_refused_device(m, 8, 1));
     assert_false(mounts_refused_device(m, 0, 52));
+    assert_true(mounts_allow(m, 27));
+    assert_true(mounts_allow(m, 33));
+    assert_false(mounts_allow(m, 22)); /* proc */
+    assert_false(mounts_allow(m, 30));
+    assert_false(mounts_allow(m, 32)); /* autofs, though covered */
+    assert_false(mounts_allow(m, 2));
+    assert_false(mounts_allow(m, 0));
+    expect_at(m, "/home/a/x", "fuse.sshfs"); /* as before */
     mounts_free(m);
 
     m = mounts_of("27 1 0:20 / / rw - nfs4 srv:/ rw\n");
@@ -249,6 +257,7 @@ static void test_names(void **state)
     expect_leads(l, "none", NULL);
     expect_leads(l, "link/x", NULL);
 
+    struct stat root;
     struct statx st, dir;
     assert_false(lookup_follow(l, "relative", &st));
     assert_false(lookup_follow(l, "", &st));
@@ -260,6 +269,26 @@ static void test_names(void **state)
     assert_false(lookup_follow(l, big, &st));
     memcpy(big + 300, "/y", 3);
     assert_false(lookup_follow(l, big, &st));
+
+    /* Directories, and up from them; neither through links. */
+    assert_true(lookup_plain(l, in_top("d/e/absolute"), &dir, &st) == false);
+    assert_true(lookup_directory(l, in_top("d/e"), &dir) >= 0);
+    assert_int_equal(dir.stx_ino, inode("d/e"));
+    assert_true(lookup_up(l, &dir));
+    assert_int_equal(dir.stx_ino, inode("d"));
+    expect_plain(l, "d/file", true); /* not what was in hand */
+    assert_true(lookup_up(l, &dir));
+    assert_int_equal(dir.stx_ino, inode("."));
+    while (lookup_up(l, &dir))
+        ;
+    assert_int_equal(stat("/", &root), 0);
+    assert_int_equal(dir.stx_ino, root.st_ino);
+    assert_int_equal(lookup_directory(l, in_top("dirlink"), &dir), -1);
+    assert_int_equal(lookup_directory(l, in_top("file"), &dir), -1);
+    assert_int_equal(lookup_directory(l, in_top("none"), &dir), -1);
+    assert_false(lookup_up(l, &dir));
+    assert_true(lookup_directory(l, "/", &dir) >= 0);
+    assert_false(lookup_up(l, &dir));
 
     /* What is replaced in the directory that is kept open is seen; a directory that is replaced, after a rest. */
     expect_leads(l, "d/file", "d/file");

@@ -211,7 +211,17 @@ static void test_syscall(void **state)
         {"85 0x7ffd 0x1b6 0x0" REST, CALL_OPEN, NEW_FILE}, /* creat: its second argument is a mode */
         {"59 0x7ffd 0x7ffe 0x7fff" REST, CALL_EXEC, 0},
         {"322 0x3 0x7ffe 0x7fff" REST, CALL_EXEC, 0},
+        {"0 0x3 0x7ffd 0x100" REST, CALL_READ, 0},                    /* read */
+        {"17 0x3 0x7ffd 0x100" REST, CALL_READ, 0},                   /* pread64 */
+        {"9 0x0 0x1000 0x1" REST, CALL_READ, 0},                      /* mmap */
+        {"1 0x3 0x7ffd 0x100" REST, CALL_OTHER, 0},                   /* write */
+        {"18 0x3 0x7ffd 0x100" REST, CALL_OTHER, 0},                  /* pwrite64 */
+        {"76 0x7ffd 0x0 0x0" REST, CALL_OTHER, 0},                    /* truncate */
+        {"77 0x3 0x0 0x0" REST, CALL_OTHER, 0},                       /* ftruncate */
+        {"0 0x3 0x7ffd 0x100 0x0 0x0 0x64 0x0 0x0\n", CALL_OTHER, 0}, /* an io_uring worker */
         /* of a 32-bit program */
+        {"3 0x3 0xffd 0x100" REST, CALL_READ, 0},
+        {"4 0x3 0xffd 0x100" REST, CALL_OTHER, 0}, /* write */
         {"5 0xffd 0x241 0x1b6" REST, CALL_OPEN, 0x241},
         {"295 0xffffff9c 0xffd 0x8000" REST, CALL_OPEN, 0x8000},
         {"8 0xffd 0x1b6 0x0" REST, CALL_OPEN, NEW_FILE},
@@ -241,7 +251,6 @@ static void test_syscall(void **state)
 #endif
         {"437 0xffffff9c 0x7ffd 0x7ffe" REST, CALL_OTHER, 0}, /* openat2: flags behind a pointer */
         {"426 0x3 0x1 0x1" REST, CALL_OTHER, 0},              /* io_uring_enter */
-        {"0 0x3 0x7ffd 0x100" REST, CALL_OTHER, 0},
         {"running\n", CALL_RUNNING, 0},
         {"running", CALL_RUNNING, 0},
         {"runnin", CALL_OTHER, 0},

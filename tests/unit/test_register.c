@@ -56,6 +56,45 @@ static void test_places(void **state)
     reg_close(r);
 }
 
+/* Devices that are covered, each of one watch; and a snapshot, which has the numbers of what it was made of. */
+static void test_devices(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    struct reg_device d;
+    const struct file_id file = {0, 40, 257, 77}, copy = {0, 41, 257, 77}, younger = {0, 41, 257, 78},
+                         other = {0, 41, 258, 77};
+    uint32_t f = reg_add(r, 3, &file, 0, "/data/in/file");
+    assert_int_equal(reg_find_copied(r, 3, &copy), 0);
+    assert_false(reg_is_covered(r, 3));
+    assert_false(reg_device(r, 0, &d));
+    assert_true(reg_cover(r, 3, 0, 40, f));
+    assert_true(reg_cover(r, 3, 0, 40, f));
+    assert_true(reg_is_covered(r, 3));
+    assert_false(reg_is_covered(r, 4));
+    assert_true(reg_covers(r, 3, 0, 40));
+    assert_false(reg_covers(r, 4, 0, 40));
+    assert_false(reg_covers(r, 3, 0, 41));
+    assert_true(reg_device(r, 0, &d));
+    assert_true(d.major == 0 && d.minor == 40 && d.entry == f && d.watch == 3);
+    assert_false(reg_device(r, 1, &d)); /* the same only once */
+    assert_false(reg_device(r, -1, &d));
+
+    assert_int_equal(reg_find_copied(r, 3, &copy), f);
+    assert_int_equal(reg_find_copied(r, 4, &copy), 0);
+    assert_int_equal(reg_find_copied(r, 3, &younger), 0);
+    assert_int_equal(reg_find_copied(r, 3, &other), 0);
+    /* On a device that is covered itself the same numbers are another file. */
+    assert_true(reg_cover(r, 3, 0, 41, f));
+    assert_int_equal(reg_find_copied(r, 3, &copy), 0);
+
+    for (uint32_t i = 2; i < REGISTER_DEVICES_MAX; i++)
+        assert_true(reg_cover(r, 5, 1, i, f));
+    assert_false(reg_cover(r, 5, 2, 0, f));
+    assert_true(reg_cover(r, 3, 0, 40, f)); /* known as ever */
+    reg_close(r);
+}
+
 /* What makes an inode another one: each part of its identity, and the watch. */
 static void test_identity(void **state)
 {
@@ -183,6 +222,11 @@ static void test_names_full(void **state)
     reg_close(r);
 }
 
+static uint64_t inode_of(uint32_t i)
+{
+    return (uint64_t)i * UINT64_C(2654435761);
+}
+
 /* Bytes that the register takes for each of `files`, with names of `len` letters. */
 static double bytes_for_each(uint64_t files, int len)
 {
@@ -195,6 +239,7 @@ static double bytes_for_each(uint64_t files, int len)
     for (uint64_t i = 2; i <= files; i++) {
         snprintf(name, sizeof name, "%0*d", len, (int)i);
         assert_int_equal(reg_add(r, 0, &(struct file_id){.ino = i, .born_ns = (int64_t)i}, dir, name), i);
+        reg_set_note(r, (uint32_t)i, &(struct reg_note){.handle = inode_of((uint32_t)i), .charged = 1000});
     }
     for (uint64_t i = 1; i <= files; i++)
         assert_int_equal(reg_find(r, 0, &(struct file_id){.ino = i, .born_ns = i > 1 ? (int64_t)i : 0}), i);
@@ -212,11 +257,6 @@ static void test_memory(void **state)
     assert_true(bytes_for_each(100000, 20) < 100);
     assert_true(bytes_for_each(just_grown, 20) < 100);
     assert_true(bytes_for_each(1000, 20) < 110); /* in whole pages */
-}
-
-static uint64_t inode_of(uint32_t i)
-{
-    return (uint64_t)i * UINT64_C(2654435761);
 }
 
 /* Reads what another process adds meanwhile: whatever can be found is whole, and what was added before can be found. */
@@ -306,14 +346,220 @@ static void test_heritage(void **state)
     assert_null(reg_attach(-1));
 }
 
+static uint32_t add_file(struct reg *r, uint64_t ino, uint32_t parent, const char *name)
+{
+    uint32_t e = reg_add(r, 1, &(struct file_id){.ino = ino}, parent, name);
+    assert_true(e > 0);
+    reg_set_note(r, e, &(struct reg_note){.handle = ino << 32, .charged = (uint32_t)ino, .loose = ino & 1});
+    return e;
+}
+
+/* What is removed is not found, its number is used again; what others lie below keeps their places right. */
+static void test_remove(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    uint32_t found[4], dir = add_file(r, 10, 0, "/d"), sub = add_file(r, 11, dir, "sub"),
+                       file = add_file(r, 12, sub, "f");
+    assert_int_equal(reg_with_handle(r, UINT64_C(11) << 32, found, 4), 1);
+    assert_int_equal(found[0], sub);
+    assert_int_equal(reg_note(r, sub).charged, 11);
+    assert_true(reg_note(r, sub).loose && !reg_note(r, dir).loose);
+
+    reg_remove(r, sub);
+    reg_remove(r, sub); /* once is enough */
+    reg_remove(r, dir);
+    assert_int_equal(reg_find(r, 1, &(struct file_id){.ino = 11}), 0);
+    assert_int_equal(reg_with_handle(r, UINT64_C(11) << 32, found, 4), 0);
+    assert_false(reg_holds(r, sub, 1, &(struct file_id){.ino = 12}));
+    expect_place(r, file, "/d/sub/f");
+    assert_int_equal(reg_size(r).entries, 3);
+    uint32_t again = add_file(r, 11, 0, "/other"); /* its number is another's place by now */
+    assert_true(again != sub && again != dir);
+    expect_place(r, again, "/other");
+
+    uint64_t stamp = reg_stamp(r, file), other = reg_stamp(r, again);
+    reg_set_outside(r, file, true);
+    assert_true(stamp != 0 && stamp == reg_stamp(r, file) && stamp != other);
+    reg_remove(r, file); /* the last: all three go */
+    assert_int_equal(reg_size(r).entries, 1);
+    assert_int_equal(reg_stamp(r, file), 0);
+    assert_false(reg_holds(r, file, 1, &(struct file_id){.ino = 12}));
+    char out[PATH_MAX];
+    assert_int_equal(reg_place(r, file, out, sizeof out), 0);
+    for (uint32_t n = 1; n <= 3; n++) { /* in whichever of their places they come to stand */
+        uint32_t entry = add_file(r, 13 + n, 0, "/new");
+        assert_true(entry <= file);
+        assert_true(reg_stamp(r, entry) != stamp && reg_stamp(r, entry) != other);
+    }
+    reg_close(r);
+}
+
+/* Several entries of one inode, in several watches. */
+static void test_handles(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    uint32_t found[8], entry[3];
+    const int numbers[3] = {1, 1 + REGISTER_OUTPOST, 2};
+    for (int i = 0; i < 3; i++) {
+        entry[i] = reg_add(r, numbers[i], &(struct file_id){.ino = 5}, 0, "/d");
+        reg_set_note(r, entry[i], &(struct reg_note){.handle = 77});
+    }
+    assert_int_equal(reg_with_handle(r, 77, found, 8), 3);
+    assert_int_equal(reg_with_handle(r, 77, found, 2), 2);
+    assert_int_equal(reg_with_handle(r, 78, found, 8), 0);
+    assert_int_equal(reg_with_handle(r, 0, found, 8), 0);
+    reg_remove(r, entry[1]);
+    reg_set_note(r, entry[0], &(struct reg_note){.handle = 78}); /* another handle instead */
+    assert_int_equal(reg_with_handle(r, 77, found, 8), 1);
+    assert_int_equal(found[0], entry[2]);
+    assert_int_equal(reg_with_handle(r, 78, found, 8), 1);
+    assert_int_equal(reg_watch(r, entry[2]), 2);
+    assert_int_equal(reg_id(r, entry[2]).ino, 5);
+    reg_close(r);
+}
+
+/* Many come and go, again and again: nothing grows, and what stays keeps its place. */
+static void test_memory_returns(void **state)
+{
+    (void)state;
+    enum { FILES = 50000, ROUNDS = 4 };
+    int fd;
+    struct stat st;
+    struct reg *r = reg_create(&fd);
+    assert_non_null(r);
+    uint32_t dir = add_file(r, 1, 0, "/some/where"), stays = add_file(r, 2, dir, "stays"),
+             *entry = calloc(FILES, sizeof *entry);
+    assert_non_null(entry);
+    assert_int_equal(fstat(fd, &st), 0);
+    blkcnt_t before = st.st_blocks, most = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint32_t i = 0; i < FILES; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "file-%d-%u", round, i);
+            entry[i] = add_file(r, 10 + i + (uint64_t)round * 1000000, dir, name);
+        }
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_true(round == 0 || st.st_blocks <= most + most / 10);
+        most = st.st_blocks > most ? st.st_blocks : most;
+        for (uint32_t i = 0; i < FILES; i++)
+            reg_remove(r, entry[(i * UINT64_C(7919)) % FILES]);
+        assert_int_equal(reg_size(r).entries, 2);
+        expect_place(r, stays, "/some/where/stays");
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_true(st.st_blocks * 512 <= before * 512 + (1 << 18));
+    }
+    free(entry);
+    reg_close(r);
+    close(fd);
+}
+
+/* Reads while another process adds and removes: what stays is always found and whole, and what is found is what was
+ * asked for. */
+static int read_through_changes(const struct reg *r, const _Atomic uint32_t *over)
+{
+    char place[64], expected[64];
+    for (unsigned i = 0; !atomic_load(over); i++) {
+        const struct file_id stays = {.ino = 2}, passes = {.ino = 10 + i % 3000};
+        uint32_t e = reg_find(r, 1, &stays);
+        if (!e || reg_place(r, e, place, sizeof place) == 0 || strcmp(place, "/dir/stays") != 0)
+            return 1;
+        e = reg_find(r, 1, &passes);
+        snprintf(expected, sizeof expected, "/dir/passes-%u", (unsigned)passes.ino);
+        if (e && reg_place(r, e, place, sizeof place) > 0 && reg_holds(r, e, 1, &passes) &&
+            strcmp(place, expected) != 0)
+            return 2;
+    }
+    return 0;
+}
+
+static void test_reader_of_changes(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    _Atomic uint32_t *over = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(over, MAP_FAILED);
+    uint32_t dir = add_file(r, 1, 0, "/dir"), entry[3000];
+    add_file(r, 2, dir, "stays");
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        _exit(read_through_changes(r, over));
+    }
+    for (int round = 0; round < 60; round++) { /* the slots and the names move in each */
+        for (uint32_t i = 0; i < 3000; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "passes-%u", 10 + i);
+            entry[i] = add_file(r, 10 + i, dir, name);
+        }
+        for (uint32_t i = 0; i < 3000; i++)
+            reg_remove(r, entry[i]);
+    }
+    atomic_store(over, 1);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    munmap((void *)over, 4096);
+    reg_close(r);
+}
+
+/* A writer that died in the middle leaves nothing that the next one cannot put right. */
+static void test_mend(void **state)
+{
+    (void)state;
+    for (int microseconds = 200; microseconds < 20000; microseconds += 1500) {
+        struct reg *r = new_register();
+        uint32_t dir = add_file(r, 1, 0, "/dir");
+        add_file(r, 2, dir, "stays");
+        pid_t child = fork();
+        for (uint64_t i = 0; child == 0; i++) {
+            char name[32];
+            uint64_t ino = 10 + i % 2000;
+            uint32_t e = reg_find(r, 1, &(struct file_id){.ino = ino});
+            snprintf(name, sizeof name, "passes-%u", (unsigned)ino);
+            if (e)
+                reg_remove(r, e);
+            else
+                add_file(r, ino, dir, name);
+        }
+        usleep((useconds_t)microseconds);
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        reg_mend(r);
+        expect_place(r, reg_find(r, 1, &(struct file_id){.ino = 2}), "/dir/stays");
+        for (uint64_t ino = 10; ino < 2010; ino++) {
+            char place[32];
+            uint32_t e = reg_find(r, 1, &(struct file_id){.ino = ino});
+            snprintf(place, sizeof place, "/dir/passes-%u", (unsigned)ino);
+            if (e)
+                expect_place(r, e, place);
+            reg_remove(r, e);
+            assert_int_equal(reg_find(r, 1, &(struct file_id){.ino = ino}), 0);
+        }
+        assert_int_equal(reg_size(r).entries, 2);
+        reg_close(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),   cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_room),     cmocka_unit_test(test_long_names),
-        cmocka_unit_test(test_full),     cmocka_unit_test(test_names_full),
-        cmocka_unit_test(test_memory),   cmocka_unit_test(test_concurrent_reader),
+        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_names_full),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_concurrent_reader),
         cmocka_unit_test(test_heritage),
+        cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_handles),
+        cmocka_unit_test(test_memory_returns),
+        cmocka_unit_test(test_reader_of_changes),
+        cmocka_unit_test(test_mend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

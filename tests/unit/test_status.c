@@ -37,12 +37,14 @@ static void test_text(void **state)
     CLEAN_FREE char *text =
         text_of("{\"version\":\"0.1\",\"kernel\":\"6.1\",\"healthy\":true,\"mode\":\"audit\",\"uptime_seconds\":3700,"
                 "\"policy\":\"sha256:ab\",\"watches\":[{\"name\":\"ssh\",\"mode\":\"audit\",\"guard\":\"open\","
+                "\"coverage\":\"inode\","
                 "\"default\":\"deny\",\"on_timeout\":\"deny\",\"marks\":12}],\"roles\":[{\"name\":\"judge\","
                 "\"restarts\":1}],\"already_open\":{\"look\":\"cut-short\",\"files\":2,\"processes\":1,\"first\":[{"
                 "\"pid\":811,\"watch\":\"ssh\",\"exe\":\"/x\",\"path\":\"/k\\u001b\"}]},\"weaker\":[\"no x\"]}");
     assert_non_null(
         strstr(text, "fileward 0.1 on Linux 6.1: healthy, mode audit, up 1 h 1 min 40 s\npolicy sha256:ab\n"));
-    assert_non_null(strstr(text, "\nssh    audit    open        deny     deny               12          0"));
+    assert_non_null(
+        strstr(text, "\nssh    audit    open        inode       deny     deny               12          0"));
     assert_non_null(strstr(text, "\njudge            1                0\n"));
     assert_non_null(strstr(text, "cut short"));
     assert_non_null(strstr(text, ": 2 files, by 1 process\n- /k\\x1b by /x[811], watch ssh\n"));

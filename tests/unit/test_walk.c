@@ -60,6 +60,7 @@ struct stage {
     struct ring ring;
     struct gate gate;
     int reg_fd;
+    struct land land;
     struct scout_setup setup;
     pid_t answerer;
     char said[16][64]; /* what stayed unguarded, and why, cut */
@@ -160,8 +161,17 @@ static struct stage *new_stage(void)
     s->gate = (struct gate){.fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_CLOEXEC),
                             .mode = MODE_AUDIT};
     assert_true(s->gate.fd >= 0);
-    s->setup = (struct scout_setup){
-        .policy = &s->policy, .gates = &s->gate, .board = s->board, .reg = s->reg, .ring = &s->ring, .control_fd = -1};
+    s->setup = (struct scout_setup){.policy = &s->policy,
+                                    .gates = &s->gate,
+                                    .board = s->board,
+                                    .reg = s->reg,
+                                    .ring = &s->ring,
+                                    .changes_fd = scout_changes_group(),
+                                    .control_fd = -1};
+    assert_true(s->setup.changes_fd >= 0);
+    s->land = (struct land){.is = &s->setup, .mounts = mounts_create(MOUNTS_TABLE)};
+    assert_non_null(s->land.mounts);
+    reach_init(&s->land.reach, s->land.mounts);
     s->answerer = fork();
     if (s->answerer == 0)
         answer_all(&s->gate);
@@ -171,6 +181,9 @@ static struct stage *new_stage(void)
 
 static void close_stage(struct stage *s)
 {
+    close(s->setup.changes_fd);
+    reach_free(&s->land.reach);
+    mounts_free(s->land.mounts);
     close(s->gate.fd);
     kill(s->answerer, SIGKILL);
     assert_int_equal(waitpid(s->answerer, NULL, 0), s->answerer);
@@ -199,14 +212,14 @@ static void exclude_path(struct stage *s, const char *path)
     in_top(s->texts[4 + i], path);
 }
 
-static void walk(struct stage *s)
+static void walk_to(struct stage *s, const char *target)
 {
     union {
         struct record r;
         char bytes[RECORD_BYTES_MAX];
     } b;
-    struct marks m = {.is = &s->setup, .watch = 0};
-    walk_watch(&m);
+    struct marks m = {.is = &s->setup, .land = &s->land, .watch = 0};
+    walk_watch(&m, target);
     s->n_said = 0;
     while (ring_pop(&s->ring, &b.r) > 0) {
         assert_int_equal(b.r.kind, RECORD_UNGUARDED);
@@ -217,6 +230,11 @@ static void walk(struct stage *s)
                  b.r.bytes + b.r.path.at + skip, b.r.text.len, b.r.bytes + b.r.text.at);
     }
     assert_int_equal(atomic_load(&s->board->watch[0].unguarded), s->n_said);
+}
+
+static void walk(struct stage *s)
+{
+    walk_to(s, "");
 }
 
 static bool was_said(const struct stage *s, const char *words)
@@ -362,6 +380,43 @@ static void test_globs(void **state)
     close_stage(s);
 }
 
+/* Along one path only what lies on it is marked, and everything below its end. */
+static void test_target(void **state)
+{
+    (void)state;
+    char target[PATH_MAX];
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    watch_path(s, "etc");
+    watch_path(s, "home/*/.ssh");
+    in_top(target, "etc/sub/deep");
+    walk_to(s, target);
+    expect_guarded(s, "etc");
+    expect_guarded(s, "etc/sub");
+    expect_guarded(s, "etc/sub/deep");
+    expect_guarded(s, "etc/sub/deep/c");
+    expect_free(s, "etc/a");
+    expect_free(s, "etc/sub/c");
+    expect_free(s, "home/u/.ssh");
+    expect_in(s, REGISTER_OUTPOST, "home", NULL); /* the other pattern does not lead there */
+    expect_marks(s, 4);
+    in_top(target, "nowhere/at/all");
+    walk_to(s, target);
+    expect_marks(s, 4);
+    in_top(target, "home/u/new"); /* nor there */
+    walk_to(s, target);
+    expect_in(s, REGISTER_OUTPOST, "home", NULL);
+    expect_free(s, "home/u/.ssh");
+    in_top(target, "home/u");
+    walk_to(s, target);
+    expect_in(s, REGISTER_OUTPOST, "home", "home");
+    expect_in(s, REGISTER_OUTPOST, "home/u", "home/u");
+    expect_guarded(s, "home/u/.ssh/key");
+    expect_free(s, "etc/a");
+    close_stage(s);
+}
+
 /* What a user can write, root does not follow. */
 static void test_homes(void **state)
 {
@@ -423,8 +478,8 @@ static void test_hostile_tree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tree),  cmocka_unit_test(test_file),         cmocka_unit_test(test_globs),
-        cmocka_unit_test(test_homes), cmocka_unit_test(test_hostile_tree),
+        cmocka_unit_test(test_tree),   cmocka_unit_test(test_file),  cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_target), cmocka_unit_test(test_homes), cmocka_unit_test(test_hostile_tree),
     };
     return cmocka_run_group_tests(tests, mount_top, unmount_top);
 }

@@ -1,0 +1,27 @@
+/* What the kernel tells of the directories that are guarded, and of those where something guarded may appear. */
+#ifndef FILEWARD_SCOUT_CHANGES_H
+#define FILEWARD_SCOUT_CHANGES_H
+
+#include <stdbool.h>
+
+#include "scout/limbo.h"
+#include "scout/marks.h"
+
+struct change_feed {
+    struct land *land;
+    struct marks *marks; /* of each watch */
+    struct limbo limbo;
+    bool lost; /* the kernel's queue was too short: something happened that is not known. Set here only */
+    _Alignas(8) char buffer[1 << 15];
+};
+
+/* Reads once, as much as fits, and brings marks and register up to date. False: there was nothing. */
+bool changes_read(struct change_feed *c);
+
+/* Looks whether what had lost its name is gone by now. */
+void changes_look_again(struct change_feed *c);
+
+/* Something happened at this path, or to what can be seen there: a mount came or went. */
+void changes_at(struct change_feed *c, const char *path);
+
+#endif

@@ -1,0 +1,15 @@
+/* coverage = filesystem: what the marks of a whole file system ask of the scout. */
+#ifndef FILEWARD_SCOUT_COVER_H
+#define FILEWARD_SCOUT_COVER_H
+
+#include "scout/marks.h"
+
+/* Before the first mark on the node's device: has the keeper mark its file system for this watch, if the watch wants
+ * that, and writes it into the register. `entry` is the node's there, `path` its place. What fails is recorded; the node
+ * can be marked all the same. */
+void cover_device(struct marks *m, const struct node *n, uint32_t entry, const char *path);
+
+/* After a mark: what the judge may have left out while it was none of the watch's is asked about again. */
+void cover_take_in(struct marks *m, const struct node *n);
+
+#endif

@@ -1,0 +1,134 @@
+#include "scout/handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/mounts.h"
+#include "base/own.h"
+
+#define KERNEL_AT_HANDLE_FID 0x200 /* linux/fcntl.h, 6.5: also where a handle cannot be opened again */
+
+union any_handle {
+    struct file_handle h;
+    char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+};
+
+static uint64_t fold(uint64_t h, const void *bytes, size_t n)
+{
+    const unsigned char *b = bytes;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ b[i]) * UINT64_C(0x100000001B3);
+    return h ^ h >> 32;
+}
+
+uint64_t handle_key(const int32_t fsid[2], const struct file_handle *h)
+{
+    uint64_t k = fold(UINT64_C(0xCBF29CE484222325), fsid, 2 * sizeof *fsid);
+    k = fold(k, &h->handle_type, sizeof h->handle_type);
+    k = fold(k, h->f_handle, h->handle_bytes);
+    return k ? k : 1;
+}
+
+static bool fsid_of_fd(int fd, int32_t fsid[2])
+{
+    struct statfs st;
+    if (fstatfs(fd, &st) < 0)
+        return false;
+    _Static_assert(sizeof st.f_fsid == 2 * sizeof *fsid, "two words");
+    memcpy(fsid, &st.f_fsid, sizeof st.f_fsid);
+    return true;
+}
+
+static bool same(const int32_t a[2], const int32_t b[2])
+{
+    return a[0] == b[0] && a[1] == b[1];
+}
+
+uint64_t handle_of_fd(int fd, int32_t fsid[2])
+{
+    union any_handle u;
+    int mount;
+    if (!fsid_of_fd(fd, fsid))
+        return 0;
+    for (int flags = AT_EMPTY_PATH | KERNEL_AT_HANDLE_FID;; flags = AT_EMPTY_PATH) {
+        u.h.handle_bytes = MAX_HANDLE_SZ;
+        if (name_to_handle_at(fd, "", &u.h, &mount, flags) == 0)
+            return handle_key(fsid, &u.h);
+        if (errno != EINVAL || flags == AT_EMPTY_PATH)
+            return 0;
+    }
+}
+
+/* --- reaching them ---------------------------------------------------------------------------------------------- */
+
+void reach_init(struct reach *r, struct mounts *mounts)
+{
+    *r = (struct reach){.mounts = mounts, .open_fd = -1};
+}
+
+void reach_free(struct reach *r)
+{
+    reach_let_go(r);
+    for (size_t i = 0; i < sizeof r->row / sizeof *r->row; i++)
+        free(r->row[i].path);
+}
+
+static struct reach_row *find(struct reach *r, const int32_t fsid[2])
+{
+    for (size_t i = 0; i < sizeof r->row / sizeof *r->row; i++)
+        if (r->row[i].path && same(r->row[i].fsid, fsid))
+            return &r->row[i];
+    return NULL;
+}
+
+void reach_learn(struct reach *r, const int32_t fsid[2], const char *path)
+{
+    if (find(r, fsid))
+        return;
+    struct reach_row *row = &r->row[r->next++ % (sizeof r->row / sizeof *r->row)];
+    free(row->path);
+    row->path = strdup(path);
+    memcpy(row->fsid, fsid, sizeof row->fsid);
+}
+
+/* The name may lead elsewhere by now: then it is forgotten. */
+static bool open_row(struct reach *r, const int32_t fsid[2])
+{
+    int32_t found[2];
+    if (r->open_fd >= 0 && same(r->open_fsid, fsid))
+        return true;
+    reach_let_go(r);
+    struct reach_row *row = find(r, fsid);
+    if (!row || !mounts_refresh(r->mounts) || mounts_refused(r->mounts, row->path, strlen(row->path)))
+        return false;
+    CLEAN_FD int fd = open(row->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && (errno == EPERM || errno == EBUSY)) /* a rescue answers: it is still there */
+        return false;
+    if (fd < 0 || !fsid_of_fd(fd, found) || !same(found, fsid)) {
+        free(STEAL_PTR(row->path));
+        return false;
+    }
+    r->open_fd = STEAL_FD(fd);
+    memcpy(r->open_fsid, fsid, sizeof r->open_fsid);
+    return true;
+}
+
+int reach_open(struct reach *r, const int32_t fsid[2], const struct file_handle *h)
+{
+    if (!open_row(r, fsid)) {
+        errno = ENODEV;
+        return -1;
+    }
+    return open_by_handle_at(r->open_fd, (struct file_handle *)(uintptr_t)h, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+void reach_let_go(struct reach *r)
+{
+    if (r->open_fd >= 0)
+        close(r->open_fd);
+    r->open_fd = -1;
+}

@@ -1,0 +1,43 @@
+/* File handles: how the kernel names an inode that something happened to, also when it is gone already. Shortened to 64
+ * bits, file system included, so that the register can keep one for each inode. */
+#ifndef FILEWARD_SCOUT_HANDLE_H
+#define FILEWARD_SCOUT_HANDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct file_handle;
+struct mounts;
+
+/* Never 0. */
+uint64_t handle_key(const int32_t fsid[2], const struct file_handle *h);
+
+/* Of what an O_PATH descriptor shows; 0: its file system makes none. `fsid` receives its file system's. */
+uint64_t handle_of_fd(int fd, int32_t fsid[2]);
+
+/* The file systems that were met, each by a name under which it can be reached, so that a handle can be opened. None is
+ * held open: it could not be unmounted. */
+struct reach {
+    struct mounts *mounts; /* which of them are not to be touched by now */
+    struct reach_row {
+        int32_t fsid[2];
+        char *path; /* NULL: free */
+    } row[64];
+    unsigned next;
+    int open_fd; /* of the row in hand, between reach_open() and reach_let_go(); -1 */
+    int32_t open_fsid[2];
+};
+
+void reach_init(struct reach *r, struct mounts *mounts);
+void reach_free(struct reach *r);
+
+/* `path` must be a directory that nobody but root can replace. What is known already stays. */
+void reach_learn(struct reach *r, const int32_t fsid[2], const char *path);
+
+/* An O_PATH descriptor of what the handle names; -1 with errno. ESTALE: it is gone; ENODEV: its file system cannot be reached. */
+int reach_open(struct reach *r, const int32_t fsid[2], const struct file_handle *h);
+
+/* Closes what the last reach_open() needed. */
+void reach_let_go(struct reach *r);
+
+#endif

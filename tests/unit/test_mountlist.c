@@ -1,0 +1,110 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mounts.h"
+#include "scout/mountlist.h"
+
+static char table[] = "/tmp/fileward-test-XXXXXX";
+
+static int make_table(void **state)
+{
+    (void)state;
+    int fd = mkstemp(table);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_table(void **state)
+{
+    (void)state;
+    return unlink(table);
+}
+
+static void write_table(const char *text)
+{
+    FILE *f = fopen(table, "we");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void note(void *ctx, const char *point)
+{
+    strcat(strcat(ctx, point), " ");
+}
+
+static void expect_changes(struct mountlist *l, const char *text, const char *points)
+{
+    char said[256] = "";
+    write_table(text);
+    assert_int_equal(mountlist_update(l, note, said), 0);
+    assert_string_equal(said, points);
+}
+
+#define ROOT "1 0 8:1 / / rw shared:1 - ext4 /dev/a rw\n"
+#define HOME "22 1 8:2 / /home rw - ext4 /dev/b rw\n"
+#define TEMP "9 1 0:5 / /t\\040mp rw - tmpfs none rw\n"
+
+static void test_changes(void **state)
+{
+    (void)state;
+    write_table(ROOT TEMP);
+    struct mountlist *l = mountlist_create(table);
+    assert_non_null(l);
+    expect_changes(l, ROOT TEMP, "");
+    expect_changes(l, TEMP ROOT, ""); /* in another order */
+    expect_changes(l, ROOT TEMP HOME, "/home ");
+    expect_changes(l, ROOT HOME, "/t mp ");
+    expect_changes(l, ROOT "23 1 8:2 / /home rw - ext4 /dev/b rw\n", "/home /home "); /* another on the same place */
+    expect_changes(l, ROOT "23 1 8:2 / /moved rw - ext4 /dev/b rw\n", "/home /moved ");
+    expect_changes(l, "", "/ /moved ");
+    expect_changes(l, "nonsense\n7\n\n", "");
+    expect_changes(l, ROOT, "/ ");
+    mountlist_free(l);
+}
+
+static void test_many(void **state)
+{
+    (void)state;
+    enum { MOUNTS = 3000 };
+    char *text = malloc(MOUNTS * 64), *end = text;
+    assert_non_null(text);
+    for (int i = 0; i < MOUNTS; i++)
+        end += sprintf(end, "%d 1 0:5 / /m/%d rw - tmpfs none rw\n", 100 + i, i);
+    write_table(text);
+    struct mountlist *l = mountlist_create(table);
+    assert_non_null(l);
+    strcpy(end, HOME);
+    expect_changes(l, text, "/home ");
+    mountlist_free(l);
+    free(text);
+}
+
+static void test_own_table(void **state)
+{
+    (void)state;
+    char said[256] = "";
+    struct mountlist *l = mountlist_create(MOUNTS_TABLE);
+    assert_non_null(l);
+    assert_true(mountlist_fd(l) >= 0);
+    assert_int_equal(mountlist_update(l, note, said), 0);
+    mountlist_free(l);
+    assert_null(mountlist_create("/nowhere"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_own_table),
+    };
+    return cmocka_run_group_tests(tests, make_table, remove_table);
+}
