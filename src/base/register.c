@@ -177,7 +177,8 @@ bool reg_holds(const struct reg *r, uint32_t entry, int watch, const struct file
 
 uint64_t reg_stamp(const struct reg *r, uint32_t entry)
 {
-    uint32_t state = entry < REGISTER_ENTRIES_MAX ? atomic_load_explicit(&r->entry[entry].state, memory_order_acquire) : 0;
+    uint32_t state =
+        entry < REGISTER_ENTRIES_MAX ? atomic_load_explicit(&r->entry[entry].state, memory_order_acquire) : 0;
     return state & HOLDS ? (uint64_t)(state & ~(uint32_t)STATE_FLAGS) << 32 | entry : 0;
 }
 

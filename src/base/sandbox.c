@@ -527,7 +527,9 @@ int sandbox_check_root(void)
         if (cap_get_flag(now, keeper_caps[i], CAP_EFFECTIVE, &has) == 0 && has == CAP_SET)
             continue;
         char *name = cap_to_name(keeper_caps[i]);
-        fprintf(stderr, "fileward: run needs %s: start it as root (sudo fileward run), or let the service manager\n",
+        fprintf(stderr,
+                "fileward: run needs %s: start it as root (sudo fileward run), or let the service manager; a container "
+                "must be given it\n",
                 name ? name : "a capability");
         cap_free(name);
         return -1;

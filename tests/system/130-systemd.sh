@@ -68,7 +68,7 @@ boot() {
             echo "$BASHPID" >"$group/cgroup.procs"
         done
         exec systemd-nspawn --quiet --directory="$R" --machine=fileward-test --register=no --keep-unit \
-            --private-network --system-call-filter="fanotify_init fanotify_mark pidfd_getfd" --boot
+            --private-network --capability=CAP_CHECKPOINT_RESTORE --system-call-filter="fanotify_init fanotify_mark pidfd_getfd" --boot
     ) </dev/null >"$T/console" 2>&1 &
     NSPAWN=$!
     if ! until_true 30 booted || is_gone "$NSPAWN"; then
@@ -239,7 +239,7 @@ boot || skip "systemd-nspawn starts no container here: $(grep -v '^$' "$T/consol
 MAKEFLAGS='' make -s install-files BUILD="$BUILD" DESTDIR="$R" >/dev/null || fail "make install"
 assert inside systemd-sysusers
 assert inside systemd-tmpfiles --create fileward.conf
-assert inside systemctl --quiet enable --now fileward
+inside systemctl --quiet enable --now fileward || { inside journalctl -u fileward --no-pager | tail -n 20; inside systemctl status fileward --no-pager; fail "start"; }
 expect_up "after the installation"
 assert inside fileward check
 assert_equal "$(inside cat /root/.ssh/id_ed25519)" key "in audit mode"

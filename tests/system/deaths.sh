@@ -74,9 +74,9 @@ descriptors() {
     done | sed 's/\[[0-9]*\]//' | sort
 }
 
-# One of each, and no zombie.
+# One of each, and no zombie. A clerk is there if the policy needs one.
 household_is_complete() {
-    local all=^ role
+    local all="^(pid clerk [0-9]+"$'\n)?' role
     for role in herald judge keeper scout spare; do
         all+="pid $role [0-9]+"$'\n'
     done

@@ -110,10 +110,11 @@ end_to_fail() {
 
 # fail_call CALL ERROR WHEN
 fail_call() {
-    local begin=${EPOCHREALTIME/./} happened=injected_or_gone
+    local begin=${EPOCHREALTIME/./} happened=injected_or_gone enough=20
     [ "$1" != lseek ] || happened=change_mounts
+    case $1 in poll | lseek) enough=5 ;; esac # when programs are looked up again, each second
     begin_to_fail "$@"
-    until_true 10 $happened 20 "$JUDGE" || fail "$*: failed only $(injected) times in 10 s"
+    until_true 10 $happened $enough "$JUDGE" || fail "$*: failed only $(injected) times in 10 s"
     if [ "$3" = 1+ ]; then
         # As long as the keeper takes to see it, whoever asks is answered somehow.
         all_return "while $* fails"

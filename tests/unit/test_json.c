@@ -221,7 +221,8 @@ static void test_manual_shows_them_all(void **state)
 {
     static const char *const names[] = {
         "access", "repeat", "repeat_forgotten", "timeout", "rescue", "start",   "stop",   "stop_herald", "unguarded",
-        "gap",    "events", "gap_herald",       "status",  "check",  "explain", "reload", "api_reload",  "open",   "rescan"};
+        "gap",    "events", "gap_herald",       "status",  "check",  "explain", "reload", "api_reload",  "open",
+        "rescan"};
     static char manual[65536], golden[65536];
     (void)state;
     read_squeezed("docs/json.md", manual, sizeof manual);
