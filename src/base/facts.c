@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { FILES = 1024, WAYS = 4 };
+enum { FILES = 16384, WAYS = 4 };
 
 struct facts {
     uint64_t uses;

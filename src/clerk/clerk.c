@@ -47,14 +47,14 @@ static void answer(struct clerk *c, const struct desk_question *q)
 {
     struct desk_answer a = {.to = *q};
     c->owes |= lookups_look(c->lookups);
-    lookups_answer(c->lookups, &a);
-    if (lookups_doubt(c->lookups, &a) && lookups_read(c->lookups)) {
+    bool done = lookups_answer(c->lookups, &a);
+    if (done && lookups_doubt(c->lookups, &a) && lookups_read(c->lookups)) {
         c->owes = true;
         a = (struct desk_answer){.to = *q};
-        lookups_answer(c->lookups, &a);
+        done = lookups_answer(c->lookups, &a);
     }
     tell_to_forget(c);
-    if (!c->owes)
+    if (done && !c->owes)
         send_answer(c, &a);
 }
 

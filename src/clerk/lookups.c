@@ -21,6 +21,10 @@
 /* The kernel's time of a change is as old as its clock's last tick: who changes a file twice within it leaves one time. */
 static const int64_t tick_ns = 20 * NS_PER_MS;
 
+/* One look at a process's code reads files that are not known yet for so long, and then whichever it has begun. What it
+ * has read is remembered, so that the next look goes on: who maps many files does not keep others waiting. */
+static const int64_t look_ns = 50 * NS_PER_MS;
+
 struct lookups {
     const struct policy *policy;
     int rule;       /* looked ahead up to this rule, */
@@ -32,6 +36,8 @@ struct lookups {
     struct lookup *names;
     struct facts *facts;    /* by inode and ctime */
     struct facts *departed; /* by inode and mtime: what was packaged while it had its name */
+    int64_t enough_ns;      /* when the look in hand has read enough; 0: never */
+    bool postponed;         /* it had, and there was more */
     clerk_beat *beat;
     void *ctx;
     char why[512];
@@ -156,6 +162,10 @@ static enum trust trust_of(struct lookups *l, int fd, const struct statx *st)
         f = facts_of(l->departed, &id, modified);
         return f->known & ATTR_TRUST && st->stx_uid == 0 ? TRUST_PACKAGED : TRUST_DELETED;
     }
+    if (l->enough_ns && clock_now() >= l->enough_ns) {
+        l->postponed = true;
+        return TRUST_STOPPED;
+    }
     let_settle(st);
     enum trust t = trust_file(l->packages, l->names, fd, NULL, l->beat, l->ctx);
     lookup_rest(l->names);
@@ -207,7 +217,9 @@ static bool is_traced(int proc)
 static void code(struct lookups *l, int proc, struct desk_answer *a)
 {
     struct code_seen seen = {0};
+    l->enough_ns = l->beat ? clock_now() + look_ns : 0;
     enum code c = code_look(proc, &a->to.program, is_trusted, go_on, l, &seen);
+    l->enough_ns = 0;
     snprintf(l->why, sizeof l->why, "%s%s%s", seen.name, seen.name[0] ? ": " : "", code_words(c));
     a->intact = c == CODE_INTACT && !is_traced(proc);
     if (c == CODE_INTACT && !a->intact)
@@ -258,7 +270,7 @@ const char *lookups_why(const struct lookups *l)
     return l->why;
 }
 
-void lookups_answer(struct lookups *l, struct desk_answer *a)
+bool lookups_answer(struct lookups *l, struct desk_answer *a)
 {
     char name[32];
     struct statx st;
@@ -266,12 +278,14 @@ void lookups_answer(struct lookups *l, struct desk_answer *a)
     CLEAN_FD int proc = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     CLEAN_FD int program = proc < 0 ? -1 : open_program(l, proc, &a->to, &st);
     a->failed = true;
+    l->postponed = false;
     if (program < 0)
-        return;
+        return true;
     if (a->to.wants == ATTR_SHA256)
         hash(l, program, &st, a);
     else if (a->to.wants == ATTR_TRUST)
         trust(l, program, &st, a);
     else if (a->to.wants == ATTR_CODE)
         code(l, proc, a);
+    return !l->postponed;
 }

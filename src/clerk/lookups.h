@@ -26,8 +26,8 @@ bool lookups_doubt(const struct lookups *l, const struct desk_answer *a);
  * are more. */
 bool lookups_ahead(struct lookups *l);
 
-/* Fills the answer to a->to. */
-void lookups_answer(struct lookups *l, struct desk_answer *a);
+/* Fills the answer to a->to. False: there is too much to read for one look; it goes on when it is asked again. */
+bool lookups_answer(struct lookups *l, struct desk_answer *a);
 
 /* The same of a program that nobody need run, behind an O_PATH descriptor; a->to.wants is its hash or its package. */
 void lookups_answer_of(struct lookups *l, int program, struct desk_answer *a);

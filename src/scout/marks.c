@@ -18,6 +18,7 @@
 #include "scout/cover.h"
 
 enum {
+    MAKING_S = 10,         /* a file is in the making for so long after it was made */
     PER_USER_MAX = 100000, /* a user must not fill the kernel's memory with marks */
     TOLD_MAX = 1000,       /* records about what stays unguarded, for each watch and minute; more are only counted */
     TOLD_AGAIN_S = 60,
@@ -149,10 +150,26 @@ static bool mark_writing(struct marks *m, const struct node *n)
     return false;
 }
 
+/* Most programs replace a file by writing another beside it and renaming that over it. So a file that was made only just
+ * now has the place of its present name; only later is its name more than that of something in the making, and stays its
+ * place however it is renamed. What we found when we began is not in the making, whatever its age. */
+static bool is_in_the_making(const struct marks *m, const struct node *n, const char *path)
+{
+    char place[PATH_MAX];
+    int64_t age = clock_wall() - n->id.born_ns;
+    return S_ISREG(n->mode) && n->links == 1 && n->id.born_ns > m->land->began_ns && age >= 0 &&
+           age < MAKING_S * NS_PER_S && reg_place(m->is->reg, n->entry, place, sizeof place) > 0 &&
+           strcmp(place, path) != 0;
+}
+
 bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t parent, const char *name)
 {
     int number = m->is->gates[m->watch].number;
     n->entry = find(m, number, n, path);
+    if (n->entry && is_in_the_making(m, n, path)) {
+        marks_gone(m, n->entry);
+        n->entry = 0;
+    }
     if (!n->entry && !within_users_share(m, n)) {
         marks_unguarded(m, path, "its owner has more than 100000 files there");
         return false;

@@ -13,7 +13,7 @@
 struct node {
     int fd;
     struct file_id id;
-    uint32_t uid, mode;
+    uint32_t uid, mode, links;
     uint64_t mount;
     bool loose;          /* at or below a directory that a non-root user can write */
     bool sheltered;      /* nobody but root can put another in its place */
@@ -27,7 +27,8 @@ struct land {
     const struct scout_setup *is;
     struct mounts *mounts;
     struct reach reach;
-    int64_t beat_ns; /* when the keeper last heard of us */
+    int64_t began_ns; /* wall clock: when this scout did */
+    int64_t beat_ns;  /* when the keeper last heard of us */
 };
 
 /* Of one watch. */

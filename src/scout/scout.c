@@ -145,7 +145,7 @@ static struct scout *make(const struct scout_setup *setup)
     if (!s || loop_init(&s->loop) < 0)
         return NULL;
     s->is = setup;
-    s->land = (struct land){.is = setup, .mounts = mounts_create(MOUNTS_TABLE)};
+    s->land = (struct land){.is = setup, .mounts = mounts_create(MOUNTS_TABLE), .began_ns = clock_wall()};
     reach_init(&s->land.reach, s->land.mounts);
     s->changes.land = &s->land;
     s->changes.marks = s->marks;

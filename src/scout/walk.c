@@ -53,6 +53,7 @@ static bool look_at(struct node *n, const struct node *parent)
     n->id = file_id_of(&st);
     n->uid = st.stx_uid;
     n->mode = st.stx_mode;
+    n->links = st.stx_nlink;
     n->mount = st.stx_mnt_id;
     bool users_can_write = S_ISDIR(n->mode) && (n->uid != 0 || n->mode & (S_IWGRP | S_IWOTH));
     n->loose = users_can_write || (parent && parent->loose);

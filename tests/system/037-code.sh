@@ -56,6 +56,54 @@ for i in {1..40}; do
     fi
 done
 
+# Who has much code to be read keeps nobody waiting: 1,000 files that the clerk does not know, of some gigabytes.
+cat >"$T/mapper.c" <<'END'
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    char name[4096];
+    while (scanf("%4095s", name) == 1) {
+        int fd = open(name, O_RDONLY);
+        if (fd >= 0)
+            mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+        close(fd);
+    }
+    for (puts("mapped"), fflush(stdout);;)
+        close(open(argv[argc - 1], O_RDONLY));
+}
+END
+cc -o "$T/mapper" "$T/mapper.c" || fail "cannot build a program"
+mkdir "$T/guarded/other"
+echo secret >"$T/guarded/other/file"
+guard "timeout = 2s" <<END
+[watch w]
+path = $file
+default = deny
+[rule w/intact]
+action = allow
+exe = $program
+code = intact
+[watch other]
+path = $T/guarded/other
+default = deny
+[rule other/intact]
+action = allow
+code = intact
+END
+expect_ok "$program" "$file"
+find /usr/lib /usr/bin -xdev -type f -size +200k -printf '%s %p\n' | sort -rn | sed -n '1,1000s/^[0-9]* //p' >"$T/files"
+timeout -s KILL 60 "$T/mapper" "$T/guarded/other/file" <"$T/files" >"$T/mapped" &
+mapper=$!
+until_true 10 grep -q mapped "$T/mapped" || fail "the mapper does not run"
+for _ in {1..20}; do
+    expect_ok "$program" "$file"
+done
+is_gone "$mapper" && fail "the mapper has ended"
+kill -KILL "$mapper"
+
 # A program of one's own, which changes its own code, or makes some.
 cat >"$T/own.c" <<'END'
 #include <fcntl.h>

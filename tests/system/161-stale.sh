@@ -70,6 +70,12 @@ refused() {
     done
 }
 
+# answers_are allowed|refused WATCH NAME: for what comes to be so.
+answers_are() {
+    say open "$T/guarded/$2/$3"
+    [ "$1" = allowed ] && [ "$ANSWER" = ok ] || { [ "$1" = refused ] && [ "$ANSWER" = "Operation not permitted" ]; }
+}
+
 # --- who asks -----------------------------------------------------------------------------------------------------------
 
 begin
@@ -157,23 +163,39 @@ allowed public
 chown 1111 "$T/guarded/public/file"
 refused public
 
-# What is guarded keeps the place at which it was first marked, whether it was there at the start or came later.
+# What was there at the start keeps its place.
 allowed place in/file
 mv "$T/guarded/place/in/file" "$T/guarded/place/out"
 allowed place out
 refused place file
-marks=$(metric 'fileward_marks{watch="newcomer"}')
-echo x >"$T/guarded/newcomer/in/wrong"
-metric_becomes 'fileward_marks{watch="newcomer"}' $((marks + 1))
-refused newcomer in/wrong
-mv "$T/guarded/newcomer/in/wrong" "$T/guarded/newcomer/in/right"
-refused newcomer in/right
-rm "$T/guarded/newcomer/in/right"
-metric_becomes 'fileward_marks{watch="newcomer"}' "$marks"
+# What has come since has the place of its present name, at first.
+newcomer_is() { # allowed|refused NAME
+    until_true 5 answers_are "$1" newcomer "$2" || fail "newcomer, by the name $2, should be $1"
+}
 echo x >"$T/guarded/newcomer/in/right"
-metric_becomes 'fileward_marks{watch="newcomer"}' $((marks + 1))
+newcomer_is allowed in/right
+mv "$T/guarded/newcomer/in/right" "$T/guarded/newcomer/in/wrong"
+newcomer_is refused in/wrong
+mv "$T/guarded/newcomer/in/wrong" "$T/guarded/newcomer/in/right"
+newcomer_is allowed in/right
+# A place that is somebody else's by now is not remembered as what it was.
+marks=$(metric 'fileward_marks{watch="newcomer"}')
+rm "$T/guarded/newcomer/in/right"
+metric_becomes 'fileward_marks{watch="newcomer"}' $((marks - 1))
+: >"$T/guarded/newcomer/in/wrong" 2>/dev/null
+metric_becomes 'fileward_marks{watch="newcomer"}' "$marks"
+refused newcomer in/wrong
+rm "$T/guarded/newcomer/in/wrong"
+metric_becomes 'fileward_marks{watch="newcomer"}' $((marks - 1))
+: >"$T/guarded/newcomer/in/right"
+metric_becomes 'fileward_marks{watch="newcomer"}' "$marks"
 allowed newcomer in/right
+# After 10 s it keeps the one that it has.
+is_old() { [ $(($(date +%s%N) - $(stat -c %W "$T/guarded/newcomer/in/right") * 1000000000)) -gt 11500000000 ]; }
+until_true 15 is_old || fail "time stands still"
 mv "$T/guarded/newcomer/in/right" "$T/guarded/newcomer/in/elsewhere"
+: >"$T/guarded/newcomer/in/right" # the scout has seen the rename when it has seen this
+metric_becomes 'fileward_marks{watch="newcomer"}' $((marks + 1))
 allowed newcomer in/elsewhere
 
 # --- all of it ----------------------------------------------------------------------------------------------------------------
