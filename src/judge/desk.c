@@ -137,7 +137,8 @@ static bool take_fact(struct desk *d, const struct desk_answer *a)
     unsigned attribute = a->to.wants;
     struct fact *f = facts_of(d->facts, &a->to.program, a->to.changed_ns);
     f->asked &= ~attribute;
-    f->asked_ns = 0;
+    if (!f->asked)
+        f->asked_ns = 0;
     if (a->failed || !a->lasting)
         return false;
     f->known |= attribute;

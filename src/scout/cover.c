@@ -59,11 +59,14 @@ void cover_device(struct marks *m, const struct node *n, uint32_t entry, const c
         marks_unguarded(m, path, "its file system could not be marked: only what is found there is guarded");
 }
 
-void cover_take_in(struct marks *m, const struct node *n)
+void cover_take_in(struct marks *m, const struct node *n, const char *path)
 {
     char link[32];
     if (!reg_is_covered(m->is->reg, m->is->gates[m->watch].number))
         return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", n->fd);
-    fanotify_mark(m->is->gates[m->watch].fd, KERNEL_TAKE_IN, KERNEL_LEAVE_OUT_MASK, AT_FDCWD, link);
+    /* ENOENT: it was not left out. */
+    if (fanotify_mark(m->is->gates[m->watch].fd, KERNEL_TAKE_IN, KERNEL_LEAVE_OUT_MASK, AT_FDCWD, link) < 0 &&
+        errno != ENOENT)
+        marks_unguarded(m, path, "it may have been left out of the questions, and could not be taken in again");
 }

@@ -9,7 +9,8 @@
  * can be marked all the same. */
 void cover_device(struct marks *m, const struct node *n, uint32_t entry, const char *path);
 
-/* After a mark: what the judge may have left out while it was none of the watch's is asked about again. */
-void cover_take_in(struct marks *m, const struct node *n);
+/* After a mark: what the judge may have left out while it was none of the watch's is asked about again. If the kernel
+ * cannot be told, that is recorded. */
+void cover_take_in(struct marks *m, const struct node *n, const char *path);
 
 #endif

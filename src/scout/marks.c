@@ -186,7 +186,7 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
     bool marked =
         mark_writing(m, n) || mark(m, n, path, questions(m) | (S_ISDIR(n->mode) ? FAN_EVENT_ON_CHILD | FAN_ONDIR : 0));
     if (marked) {
-        cover_take_in(m, n);
+        cover_take_in(m, n, path);
         follow_changes(m, n, path);
     }
     if (first && n->entry)

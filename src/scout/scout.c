@@ -105,15 +105,17 @@ static void on_changes(void *ctx, int fd, uint32_t events)
 /* A judge wants to know whether something has come into a watch of which we have been told and have not seen it yet. */
 static void on_bell(void *ctx, int fd, uint32_t events)
 {
-    enum { MOST = 1000 }; /* the queue is shorter; what comes meanwhile is younger than the question */
+    enum { MOST = 1000 }; /* reads: others wait for us too. Who fills the queue faster is not settled, and judged by the rules */
     struct scout *s = ctx;
     uint64_t rung;
     (void)events;
     (void)!read(fd, &rung, sizeof rung);
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
-    for (int i = 0; i < MOST && changes_read(&s->changes); i++)
-        ;
-    say_settled(s, asked);
+    int reads = 0;
+    while (reads < MOST && changes_read(&s->changes))
+        reads++;
+    if (reads < MOST)
+        say_settled(s, asked);
     scan_what_was_lost(s);
 }
 
@@ -152,7 +154,7 @@ static struct scout *make(const struct scout_setup *setup)
     for (int i = 0; i < setup->policy->n_watches; i++)
         s->marks[i] = (struct marks){.is = setup, .land = &s->land, .watch = i};
     s->mountlist = mountlist_create(MOUNTS_TABLE);
-    return s;
+    return s->mountlist ? s : NULL;
 }
 
 void scout_run(const struct scout_setup *setup)
@@ -167,7 +169,7 @@ void scout_run(const struct scout_setup *setup)
     reg_mend(setup->reg);
     if ((setup->changes_fd >= 0 && loop_add(&s->loop, setup->changes_fd, EPOLLIN, on_changes, s) < 0) ||
         loop_add(&s->loop, setup->bell_fd, EPOLLIN, on_bell, s) < 0 ||
-        (s->mountlist && loop_add(&s->loop, mountlist_fd(s->mountlist), EPOLLPRI, on_mounts, s) < 0))
+        loop_add(&s->loop, mountlist_fd(s->mountlist), EPOLLPRI, on_mounts, s) < 0)
         _exit(EXIT_FAILURE);
     scan(s, again ? "the scout was replaced" : NULL);
     atomic_store(&setup->board->scanned, 1);

@@ -11,8 +11,11 @@ look
 everyone=("$(seen spare)" "$(seen scout)" "$(seen herald)" "$(seen judge)")
 kill -STOP "${everyone[@]}" "$DAEMON"
 sleep 6 # longer than any of them may be silent
+slept() { awk '$1 == "voluntary_ctxt_switches:" { print $2 }' "/proc/$DAEMON/status"; }
+has_looked() { [ "$(slept)" -ge $((SLEPT + 4)) ]; }
+SLEPT=$(slept)
 kill -CONT "$DAEMON"
-sleep 0.2 # the keeper looks four times
+until_true 5 has_looked || fail "the keeper does not look"
 kill -CONT "${everyone[@]}"
 verdicts_are_given "after a pause"
 expect_as_before "after a pause"
