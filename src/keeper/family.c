@@ -10,7 +10,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,6 +19,7 @@
 #include "base/loop.h"
 #include "base/own.h"
 #include "base/process.h"
+#include "base/rank.h"
 #include "base/sandbox.h"
 #include "fileward/clerk.h"
 #include "fileward/herald.h"
@@ -149,6 +149,7 @@ static void confine(struct family *f, enum role role)
 static void be_judge(struct family *f, int control)
 {
     struct estate *e = f->estate;
+    rank_first_alone();
     /* Of the other rings and the register only the descriptors: should the keeper die, the next one takes them from us. */
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_SCOUT]);
@@ -220,7 +221,7 @@ static void be_scout(struct family *f, int control)
         keep[n++] = f->gates[i].fd;
     keep_only_these(keep, n);
     int alive = die_when_alone(e->alive[0]);
-    setpriority(PRIO_PROCESS, 0, 0);
+    rank_last();
     confine(f, ROLE_SCOUT);
     scout_run(&(struct scout_setup){.policy = f->policy,
                                     .gates = f->gates,
@@ -245,7 +246,7 @@ static void be_clerk(struct family *f, int control)
     keep_only_these(keep, sizeof keep / sizeof *keep);
     reg_close(e->reg);
     munmap(f->board, board_size(f->policy));
-    setpriority(PRIO_PROCESS, 0, 0);
+    rank_last();
     struct clerk *c = clerk_prepare(
         &(struct clerk_setup){.policy = f->policy, .desk_fd = f->desk[1], .end_fd = end, .control_fd = control});
     if (!c)
@@ -289,7 +290,7 @@ static void be_herald(struct family *f, int control)
                   f->estate->rings[ROLE_JUDGE].wake_fd,
                   f->estate->rings[ROLE_SCOUT].wake_fd};
     keep_only_these(keep, sizeof keep / sizeof *keep);
-    setpriority(PRIO_PROCESS, 0, 0);
+    rank_last();
     only_read_board(f);
     reg_close(f->estate->reg); /* names of guarded files are not its business */
     struct herald *h = herald_prepare(&(struct herald_setup){.policy = f->policy,

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "base/exit.h"
 #include "base/loop.h"
 #include "base/notify.h"
+#include "base/rank.h"
 #include "base/sandbox.h"
 #include "keeper/aloud.h"
 #include "keeper/change.h"
@@ -308,7 +308,7 @@ static int usage(FILE *out)
 static int run(struct keeper *k)
 {
     struct change *c = &k->change;
-    setpriority(PRIO_PROCESS, 0, -10); /* whoever opens a file waits for us; scout and herald give it back */
+    rank_first(); /* scout, clerk and herald give it back */
     int rc = change_prepare(c);
     if (rc)
         return rc;

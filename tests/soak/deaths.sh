@@ -6,8 +6,10 @@ setup
 DEATHS=${DEATHS:-200}
 AUDIT_DEATHS=${AUDIT_DEATHS:-$((DEATHS / 5))} # of each role, in audit mode beside
 HOWS=(KILL STOP SEGV SYS CALL)
+CLERK=1
 # Not keeper and judge: SECURITY.md says what then.
-PAIRS=(judge:spare judge:scout judge:herald spare:scout spare:herald scout:herald keeper:spare keeper:scout keeper:herald)
+PAIRS=(judge:spare judge:scout judge:herald spare:scout spare:herald scout:herald keeper:spare keeper:scout keeper:herald
+    judge:clerk spare:clerk scout:clerk herald:clerk keeper:clerk)
 LIVES=0
 
 any_how() {
@@ -48,7 +50,7 @@ keeper_dies() {
     what="keeper $how"
     if [ $((LIVES % 4)) = 0 ]; then
         while [ "$how" = STOP ]; do how=$(any_how); done
-        other=("$(shuf -n 1 -e spare scout herald)" "$(any_how)")
+        other=("$(shuf -n 1 -e spare scout herald clerk)" "$(any_how)")
         what="keeper:${other[0]} any"
     fi
     if [ "$how" = STOP ]; then
@@ -62,14 +64,14 @@ keeper_dies() {
     fi
 }
 
-# One daemon from its start to its end: each role dies once, in any order, three pairs do, and the keeper last.
+# One daemon from its start to its end: each role dies once, in any order, four pairs do, and the keeper last.
 life() {
     local role how
     : >"$LOG"
     forget_deaths
     start
-    for role in $(shuf -e judge spare scout herald "${PAIRS[LIVES % 9]}" "${PAIRS[(LIVES + 3) % 9]}" \
-        "${PAIRS[(LIVES + 6) % 9]}"); do
+    for role in $(shuf -e judge spare scout herald clerk "${PAIRS[LIVES % 14]}" "${PAIRS[(LIVES + 3) % 14]}" \
+        "${PAIRS[(LIVES + 6) % 14]}" "${PAIRS[(LIVES + 9) % 14]}"); do
         case $role in
         *:*) pair_dies "$role" ;;
         *)

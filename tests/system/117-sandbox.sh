@@ -57,6 +57,29 @@ confined() {
     as_user "$FILEWARD_UID" ls "/proc/$pid/fd" >/dev/null 2>&1 && fail "$role: its own user can see its descriptors"
     assert_equal "$(awk '$2 ~ /w.*x/' "/proc/$pid/maps")" "" "$role: memory that is writable and executable"
 }
+# rank PID: its nice value, and its session's where the kernel shares processors among sessions.
+rank() {
+    local session=none
+    [ ! -e "/proc/$1/autogroup" ] || session=$(sed -n 's/.* nice //p' "/proc/$1/autogroup")
+    echo "$(ps -o ni= -p "$1" | tr -d ' ') $session"
+}
+session=none last=none
+if [ -e "/proc/$DAEMON/autogroup" ]; then
+    # Without CAP_SYS_RESOURCE the limit cannot be raised.
+    last=0 session=$( (ulimit -e 30) 2>/dev/null && echo -10 || echo 0)
+fi
+for role in judge spare; do
+    assert_equal "$(rank "$(seat_pid $role)")" "-10 $session" "$role: nice, and of its session"
+done
+for role in scout herald; do
+    assert_equal "$(rank "$(seat_pid $role)")" "0 $last" "$role: nice, and of its session"
+done
+# A judge that was forked when root's privileges were gone too.
+spare=$(seat_pid spare)
+kill -KILL "$spare"
+until_true 5 household_is_complete
+assert_equal "$(rank "$(seat_pid spare)")" "-10 $session" "a later spare: nice, and of its session"
+
 for role in keeper judge spare scout herald; do
     confined $role "$(seat_pid $role)"
 done

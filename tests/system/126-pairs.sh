@@ -3,6 +3,7 @@
 . tests/system/deaths.sh
 setup
 HOWS=(KILL SEGV STOP CALL SYS)
+CLERK=1
 
 # The ways change with each pair and are not the same for both.
 n=0
@@ -14,7 +15,7 @@ next_hows() {
 for MODE in enforce audit; do
     # One daemon for each few, so that nobody dies so often that the keeper waits before it replaces him.
     for pairs in "judge:spare scout:herald" "judge:scout spare:herald" "judge:herald spare:scout" \
-        "keeper:spare keeper:scout keeper:herald"; do
+        "keeper:spare keeper:scout keeper:herald" "judge:clerk spare:clerk" "scout:clerk herald:clerk keeper:clerk"; do
         forget_deaths
         rm -f "$LOG"
         if [ -e "$T/guarded/allowed" ]; then
@@ -36,7 +37,7 @@ for MODE in enforce audit; do
         account
     done
     # A keeper that dies beside another is not replaced, and nor is that one; the judge goes on.
-    for role in spare scout herald; do
+    for role in spare scout herald clerk; do
         next_hows
         [ "$one" != STOP ] || one=KILL
         forget_deaths

@@ -9,7 +9,8 @@
 #     end_load                      ends the openers; what they met is judged by check_load
 #     account                       after stop: each record's number is accounted for
 #
-# ROLE is keeper, judge, spare, scout or herald. HOW is KILL, SEGV, SYS (the signals), CALL (a real violation of the system
+# ROLE is keeper, judge, spare, scout or herald, and clerk where CLERK=1 was set before prepare_deaths: then the forbidden
+# program is looked up by its content. HOW is KILL, SEGV, SYS (the signals), CALL (a real violation of the system
 # call filter) or STOP: stopped, and going on again before anybody can take it for dead, unless it is the judge.
 HAMMER=$BUILD/tests/hammer
 BOUND_US=${BOUND_US:-$((300000 * SLOWNESS))} # promise 2: timeout (200 ms) and 100 ms
@@ -33,6 +34,9 @@ default = deny
 action = allow
 op = read list
 exe = $T/good
+$(if [ "${CLERK:-}" ]; then
+        printf '[rule w/by-content]\naction = allow\nexe_sha256 = %064d\n' 0
+    fi)
 POLICY
     start
 }
@@ -195,15 +199,24 @@ tell_load() {
 
 # verdicts_are_given WHEN [OPENS]: a handful of opens of each kind are answered as the policy says, and in time.
 verdicts_are_given() {
-    local n=${2:-100} said
+    local n=${2:-100} said late
     said=$(limited "$T/good" -n "$n" "$T/guarded/allowed") || fail "$1: allowed opens hang"
     are_met "$1" ok "$n" "$said"
     said=$(limited "$T/bad" -n "$n" "$T/guarded/forbidden") || fail "$1: forbidden opens hang"
     if [ "${MODE:-enforce}" = audit ]; then
         are_met "$1" ok "$n" "$said"
+    elif [ "${stay[clerk]:-}" ]; then # of `die`: a new judge cannot ask him now
+        said ebusy "$said"
+        late=$SAID
+        are_met "$1" eperm $((n - late)) "$said"
     else
         are_met "$1" eperm "$n" "$said"
     fi
+}
+
+# A clerk that came, or goes on, answers.
+clerk_answers() {
+    [ "${MODE:-enforce}" = audit ] || [[ $(limited "$T/bad" -n 1 "$T/guarded/forbidden") == *'"eperm":1'* ]]
 }
 
 are_met() {
@@ -218,7 +231,7 @@ are_met() {
 # Since the daemon started; set to 0 by `forget_deaths`. Of a judge and a spare that die at once the second may be
 # replaced as a spare or, having become the judge, be rescued from: MAY_RESCUE more.
 forget_deaths() {
-    declare -gA DIED=([judge]=0 [scout]=0 [herald]=0)
+    declare -gA DIED=([judge]=0 [scout]=0 [herald]=0 [clerk]=0)
     RESCUES=0 MAY_RESCUE=0
     HELD=
 }
@@ -292,6 +305,7 @@ die() {
     for role in "${!stay[@]}"; do
         assert_equal "$(seen "$role")" "${stay[$role]}" "$what: pid of the $role after it was stopped and went on"
     done
+    [ ! "${CLERK:-}" ] || until_true 5 clerk_answers || fail "$what: nobody is judged by his program's content any more"
     until_true 15 deaths_are_told || fail "$what: restarts and rescues: $(http /metrics | grep -E 'restarts_t|rescues_t')
 expected: $(declare -p DIED RESCUES MAY_RESCUE)
 $(jq -c 'select(.kind == "rescue" or .kind == "timeout") | [.time, .role, .kind, .count, .reason]' "$LOG")"
@@ -322,6 +336,7 @@ die_keeper() {
     spare=$(seen spare)
     LAST_JUDGE=$(seen judge)
     declare -gA LAST_OTHERS=([scout]=$(seen scout) [herald]=$(seen herald))
+    [ ! "${CLERK:-}" ] || LAST_OTHERS[clerk]=$(seen clerk)
     begin_load
     # A spare may see that its keeper is gone, and leave, before it is struck itself.
     if [ $# = 1 ]; then
@@ -343,7 +358,7 @@ die_keeper() {
     verdicts_are_given "$what"
     end_load
     check_load "$what"
-    are_alive "$LAST_JUDGE" "${LAST_OTHERS[@]}" || fail "$what: judge, scout and herald should stay"
+    are_alive "$LAST_JUDGE" "${LAST_OTHERS[@]}" || fail "$what: judge, scout, herald and clerk should stay"
 }
 
 # die_last: the judge of a dead keeper dies too. Nobody is left, and the openers are let through, at once. The others may take
