@@ -31,7 +31,7 @@ static int open_pidfd(int32_t tid)
 static bool info_by_pidfd(int pidfd, struct kernel_pidfd_info *info)
 {
     errno = EBADF; /* what is said of no descriptor, or of one that tells nothing */
-    /* Not PIDFD_INFO_EXIT: with it the call succeeds on a process that is long gone (kernel-facts 13). */
+    /* Not PIDFD_INFO_EXIT: with it the call succeeds on a process that is long gone. */
     *info = (struct kernel_pidfd_info){.mask = KERNEL_PIDFD_INFO_PID | KERNEL_PIDFD_INFO_CREDS |
                                                KERNEL_PIDFD_INFO_CGROUPID};
     return pidfd >= 0 && ioctl(pidfd, KERNEL_PIDFD_GET_INFO, info) == 0 && (info->mask & KERNEL_PIDFD_INFO_CREDS);

@@ -87,8 +87,8 @@ bool process_is_foreign(const struct process *p);
  * time from /proc/PID. 0 if unknown. */
 uint64_t process_identity(int pidfd, int32_t pid);
 
-/* statx() of `path` below `dir`, as an identity; never triggers an automount and never asks a remote server. Follows a last symbolic link
- * unless AT_SYMLINK_NOFOLLOW is in `flags`. 0, or -1 with errno. */
+/* statx() of `path` below `dir`, as an identity; never triggers an automount and never asks a remote server. Follows a
+ * last symbolic link unless AT_SYMLINK_NOFOLLOW is in `flags`. 0, or -1 with errno. */
 struct statx;
 int stat_identity(int dir, const char *path, int flags, struct statx *out);
 struct file_id file_id_of(const struct statx *st);

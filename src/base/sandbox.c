@@ -321,7 +321,8 @@ static int allow_looking(scmp_filter_ctx f)
 
 static int allow_judge(scmp_filter_ctx f)
 {
-    /* Leases tell readers from writers, the lock names keeper and judge; FIONREAD and PIDFD_GET_INFO are all the ioctls there are. */
+    /* Leases tell readers from writers, the lock names keeper and judge. FIONREAD and PIDFD_GET_INFO are all the ioctls
+     * there are. */
     static const int fcntls[] = {F_SETLEASE, F_SETLK, F_GETLK};
     for (size_t i = 0; i < sizeof fcntls / sizeof *fcntls; i++) {
         int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (uint64_t)fcntls[i]));

@@ -1,4 +1,4 @@
-/* Privileges and system calls of each role (design section 2). The only file that knows capabilities, seccomp and
+/* Privileges and system calls of each role. The only file that knows capabilities, seccomp and
  * Landlock. Whatever fails here ends the start: a role never runs with more than it was meant to have. */
 #ifndef FILEWARD_BASE_SANDBOX_H
 #define FILEWARD_BASE_SANDBOX_H

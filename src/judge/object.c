@@ -109,8 +109,8 @@ static bool place_of_name(const struct object_finder *f, struct thing *t, const 
     return file_id_equal(&here, &t->id) && place_from_above(f, t, name, (size_t)(strrchr(name, '/') - name), &dir);
 }
 
-/* What was reached by a name that is gone (there may be others): the kernel formats the one that it had. That is true if it was reached through the mount that
- * is there in our own tree. */
+/* What was reached by a name that is gone (there may be others): the kernel formats the one that it had. That is true
+ * if it was reached through the mount that is there in our own tree. */
 static bool place_of_unlinked(const struct object_finder *f, struct thing *t, char *name, size_t len)
 {
     static const char suffix[] = " (deleted)";

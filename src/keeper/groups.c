@@ -17,7 +17,7 @@ enum { NOBODY = INT32_MAX /* a number that no event has */ };
 #define KERNEL_FAN_REPORT_FD_ERROR 0x2000 /* linux/fanotify.h, 6.13 */
 
 /* UNLIMITED_QUEUE: an overflow would let openers through unasked. NONBLOCK among the event flags: a lease on the object,
- * which any user can take, would else stop the reader for 45 seconds (kernel-facts 6 and 13). */
+ * which any user can take, would else stop the reader for 45 seconds. */
 static int make_group(unsigned flags)
 {
     return fanotify_init(flags | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS |

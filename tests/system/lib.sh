@@ -89,7 +89,7 @@ setup() {
     fi
     T=$FILEWARD_TEST_DIR
     trap finish EXIT
-    # Time bounds are about the daemon, not about what other sessions on this machine do with its processors.
+    # Time bounds are about the daemon, not about what else this machine does with its processors.
     echo -15 2>/dev/null >/proc/self/autogroup
     mount -t tmpfs -o mode=0755 fileward-test "$T" || fail "cannot mount a tmpfs at $T"
     mkdir "$T/guarded" "$T/conf" "$T/run" "$T/log"
