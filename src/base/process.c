@@ -262,15 +262,6 @@ enum proc_call process_sight_call(const struct process_sight *s, uint64_t *flags
     return n > 0 ? procfs_syscall(text, (size_t)n, flags) : CALL_OTHER;
 }
 
-enum proc_call process_call(const struct process *p, uint64_t *flags)
-{
-    struct process_sight s;
-    process_sight_open(&s, p);
-    enum proc_call call = process_sight_call(&s, flags);
-    process_sight_close(&s);
-    return call;
-}
-
 size_t process_comm(const struct process *p, char *out, size_t size)
 {
     ssize_t n = read_text(p, "comm", out, size);
