@@ -1,6 +1,7 @@
-/* The policy: what a file of section 4 of the design says, checked and compiled. Plain data, no kernel.
- * Built by policy_read(), freed by policy_free(); handed to other processes by policy_pack(). Every pointer below belongs to the policy. Read-only after loading,
- * with one exception: base/load.c replaces the texts of path patterns by their canonical form. */
+/* The policy: what its files say (README.md, "A policy"), checked and compiled. Plain data, no kernel.
+ * Built by policy_read(), freed by policy_free(); handed to other processes by policy_pack(). Every pointer below belongs
+ * to the policy. Read-only after loading, with one exception: base/load.c replaces the texts of path patterns by their
+ * canonical form. */
 #ifndef FILEWARD_POLICY_H
 #define FILEWARD_POLICY_H
 
@@ -10,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-    WATCHES_MAX = 50,            /* the kernel allows 128 groups a user, and a watch may need two */
+    WATCHES_MAX = 50,            /* a group each: the kernel allows a user 128, and a reload may need twice as many */
     GATES_MAX = 2 * WATCHES_MAX, /* groups: of the watches, and of those that a reload has just dropped */
     RULES_MAX = 4096,            /* in the whole policy */
     PROGRAMS_MAX = 4096,         /* distinct program patterns in the whole policy */

@@ -1,5 +1,5 @@
 /* A record on its way from keeper, judge or scout to the herald: fixed part, then the bytes of its texts. The herald
- * makes JSON of it (design section 6). Names are raw bytes here, exactly as the kernel gave them. */
+ * makes JSON of it (docs/json.md). Names are raw bytes here, exactly as the kernel gave them. */
 #ifndef FILEWARD_RECORD_H
 #define FILEWARD_RECORD_H
 

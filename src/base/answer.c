@@ -25,7 +25,7 @@ static struct fanotify_response response(const struct gate *gate, int event_fd, 
 int answer_write(const struct gate *gate, int event_fd, enum answer answer)
 {
     struct fanotify_response r = response(gate, event_fd, answer);
-    /* One response a write: the kernel takes the first and ignores the rest (kernel-facts 2). */
+    /* One response a write: the kernel takes the first and ignores the rest. */
     return write(gate->fd, &r, sizeof r) == (ssize_t)sizeof r ? 0 : -1;
 }
 

@@ -1,4 +1,4 @@
-/* Exit statuses that scripts rely on (design section 5). */
+/* Exit statuses that scripts rely on. */
 #ifndef FILEWARD_BASE_EXIT_H
 #define FILEWARD_BASE_EXIT_H
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fnv.h"
 
 static const char magic[8] = {'f', 'i', 'l', 'e', 'w', 'a', 'r', 'd'};
 
@@ -18,14 +19,10 @@ static off_t place_of(uint32_t page)
     return (off_t)sizeof(struct ledger_head) + (off_t)page * (off_t)sizeof(struct ledger_page);
 }
 
-/* FNV-1a: tells a damaged page, not a forged one. */
+/* Tells a damaged page, not a forged one. */
 static uint64_t sum_of(const struct ledger_page *page)
 {
-    const unsigned char *p = (const unsigned char *)page;
-    uint64_t sum = 0xcbf29ce484222325;
-    for (size_t i = 0; i < sizeof *page; i++)
-        sum = (sum ^ p[i]) * 0x100000001b3;
-    return sum;
+    return fnv(FNV_BEGIN, page, sizeof *page);
 }
 
 /* What cannot be written is missed by a later keeper, and by nobody who guards. */

@@ -90,8 +90,8 @@ static bool watches_homes(const struct policy *p, struct origin *at)
     return false;
 }
 
-/* Whether this is a directory of the user's, or may become one, since nothing is there yet; makes its path real on the way. What cannot be reached without asking
- * somebody counts: `why` then says so. */
+/* Whether this is a directory of the user's, or may become one, since nothing is there yet. Makes its path real on the
+ * way. What cannot be reached without asking somebody counts: `why` then says so. */
 static bool settle_home(struct home *home, struct lookup *names, const char **why)
 {
     struct trail trail;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/own.h"
 
 static struct flock of(enum lock_byte byte)
@@ -40,10 +41,9 @@ struct place {
 
 static bool find_place(int fd, struct place *out)
 {
-    char link[32];
+    char link[FD_NAME_SIZE];
     struct stat st;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, out->directory, sizeof out->directory - 1);
+    ssize_t n = readlink(fd_name(link, fd), out->directory, sizeof out->directory - 1);
     if (n <= 0 || fstat(fd, &st) < 0)
         return false;
     out->directory[n] = '\0';

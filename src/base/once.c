@@ -1,12 +1,13 @@
 #include "base/once.h"
 
 #include <stdbool.h>
+#include <string.h>
+
+#include "base/fnv.h"
 
 uint64_t once_pattern(const char *text)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001B3);
+    uint64_t h = fnv(FNV_BEGIN, text, strlen(text));
     return h ? h : 1;
 }
 

@@ -31,7 +31,7 @@ static int open_pidfd(int32_t tid)
 static bool info_by_pidfd(int pidfd, struct kernel_pidfd_info *info)
 {
     errno = EBADF; /* what is said of no descriptor, or of one that tells nothing */
-    /* Not PIDFD_INFO_EXIT: with it the call succeeds on a process that is long gone (kernel-facts 13). */
+    /* Not PIDFD_INFO_EXIT: with it the call succeeds on a process that is long gone. */
     *info = (struct kernel_pidfd_info){.mask = KERNEL_PIDFD_INFO_PID | KERNEL_PIDFD_INFO_CREDS |
                                                KERNEL_PIDFD_INFO_CGROUPID};
     return pidfd >= 0 && ioctl(pidfd, KERNEL_PIDFD_GET_INFO, info) == 0 && (info->mask & KERNEL_PIDFD_INFO_CREDS);
@@ -260,15 +260,6 @@ enum proc_call process_sight_call(const struct process_sight *s, uint64_t *flags
             return CALL_RUNNING;
     ssize_t n = pread(s->call, text, sizeof text, 0);
     return n > 0 ? procfs_syscall(text, (size_t)n, flags) : CALL_OTHER;
-}
-
-enum proc_call process_call(const struct process *p, uint64_t *flags)
-{
-    struct process_sight s;
-    process_sight_open(&s, p);
-    enum proc_call call = process_sight_call(&s, flags);
-    process_sight_close(&s);
-    return call;
 }
 
 size_t process_comm(const struct process *p, char *out, size_t size)

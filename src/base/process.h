@@ -65,10 +65,8 @@ bool process_loginuid(const struct process *p, uint32_t *out);
 /* *by_cgroup (may be NULL): whether creds.cgroup alone tells it, because there is no other hierarchy of the manager's. */
 bool process_unit(const struct process *p, char unit[UNIT_MAX], bool *by_cgroup);
 
-/* What the blocked thread asked the kernel for (procfs_syscall). CALL_RUNNING: it does not sleep yet, look again. */
-enum proc_call process_call(const struct process *p, uint64_t *flags);
-
-/* The same again and again, through descriptors that stay open: a third of the cost. */
+/* What the blocked thread asked the kernel for (procfs_syscall), through descriptors that stay open: a third of the cost.
+ * CALL_RUNNING: it does not sleep yet, look again. */
 struct process_sight {
     int wchan; /* -1: this kernel has none */
     int call;  /* -1: nothing is to be seen */
@@ -87,8 +85,8 @@ bool process_is_foreign(const struct process *p);
  * time from /proc/PID. 0 if unknown. */
 uint64_t process_identity(int pidfd, int32_t pid);
 
-/* statx() of `path` below `dir`, as an identity; never triggers an automount and never asks a remote server. Follows a last symbolic link
- * unless AT_SYMLINK_NOFOLLOW is in `flags`. 0, or -1 with errno. */
+/* statx() of `path` below `dir`, as an identity; never triggers an automount and never asks a remote server. Follows a
+ * last symbolic link unless AT_SYMLINK_NOFOLLOW is in `flags`. 0, or -1 with errno. */
 struct statx;
 int stat_identity(int dir, const char *path, int flags, struct statx *out);
 struct file_id file_id_of(const struct statx *st);

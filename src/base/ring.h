@@ -32,9 +32,9 @@ int ring_attach(struct ring *r, enum role role, int memory_fd, int wake_fd);
  * used up all the same, so that the hole shows). Wakes the consumer. Never blocks. */
 bool ring_push(struct ring *r, struct record *record);
 
-/* Consumer. Copies the oldest record to `out` (RECORD_BYTES_MAX bytes, 8-aligned) and frees its place. Returns its size, 0 if there is none.
- * A malformed ring is emptied: returns 0, and what was in it shows as a hole in `seq`. The record's inner offsets are
- * checked: every record_text lies within the record. */
+/* Consumer. Copies the oldest record to `out` (RECORD_BYTES_MAX bytes, 8-aligned) and frees its place. Returns its size, 0
+ * if there is none. A malformed ring is emptied: returns 0, and what was in it shows as a hole in `seq`. The record's inner
+ * offsets are checked: every record_text lies within the record. */
 size_t ring_pop(struct ring *r, struct record *out);
 
 /* Either side: records dropped, and the last sequence number used. */

@@ -6,6 +6,7 @@
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,6 +275,17 @@ static int become(uint32_t uid, uint32_t gid)
     return 0;
 }
 
+/* No new privileges by an exec, nobody to look into us, no core file. */
+static int seal(void)
+{
+    struct rlimit none = {0, 0};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return failed("prctl(PR_SET_NO_NEW_PRIVS)");
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return failed("prctl(PR_SET_DUMPABLE)");
+    return setrlimit(RLIMIT_CORE, &none) < 0 ? failed("setrlimit(RLIMIT_CORE)") : 0;
+}
+
 /* --- system calls ----------------------------------------------------------------------------------------------- */
 
 static int allow(scmp_filter_ctx f, const int *calls)
@@ -321,7 +333,8 @@ static int allow_looking(scmp_filter_ctx f)
 
 static int allow_judge(scmp_filter_ctx f)
 {
-    /* Leases tell readers from writers, the lock names keeper and judge; FIONREAD and PIDFD_GET_INFO are all the ioctls there are. */
+    /* Leases tell readers from writers, the lock names keeper and judge. FIONREAD and PIDFD_GET_INFO are all the ioctls
+     * there are. */
     static const int fcntls[] = {F_SETLEASE, F_SETLK, F_GETLK};
     for (size_t i = 0; i < sizeof fcntls / sizeof *fcntls; i++) {
         int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (uint64_t)fcntls[i]));
@@ -427,7 +440,7 @@ static int confine_calls(enum role role, int log_dir_fd)
 
 /* --- Landlock: the herald's files ------------------------------------------------------------------------------- */
 
-int sandbox_has_landlock(void)
+bool sandbox_has_landlock(void)
 {
     return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 1;
 }
@@ -472,10 +485,11 @@ int sandbox_enter(enum role role, uint32_t uid, uint32_t gid, int log_dir_fd)
         return -1;
     if (keep_only(caps, n) < 0)
         return -1;
-    struct rlimit files = {FILES_MAX, FILES_MAX}, none = {0, 0};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
-        setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-        return failed("prctl");
+    struct rlimit files = {FILES_MAX, FILES_MAX};
+    if (seal() < 0)
+        return -1;
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+        return failed("setrlimit(RLIMIT_NOFILE)");
     if (role != ROLE_KEEPER && setresuid(0, 0, 0) == 0) {
         errno = EPERM;
         return failed("root could be regained");
@@ -487,30 +501,33 @@ int sandbox_enter(enum role role, uint32_t uid, uint32_t gid, int log_dir_fd)
     return 0;
 }
 
+/* Safe in this order: giving up capabilities is all that needs any, and none comes back, since the keeper that forked us
+ * has sealed itself and its filter, which we inherit, knows no execve. There is no filter of our own: what we need beyond
+ * reading (the last good policy is written, renamed and removed) is in the keeper's for our sake, and the permission
+ * marks and other ids that it allows need capabilities that we no longer have. */
 int sandbox_drop_to_reading(void)
 {
     static const cap_value_t reading[] = {CAP_DAC_READ_SEARCH};
-    struct rlimit none = {0, 0};
-    if (keep_only(reading, 1) < 0)
-        return -1;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
-        setrlimit(RLIMIT_CORE, &none) < 0)
-        return failed("prctl");
-    return 0;
+    return keep_only(reading, 1) < 0 ? -1 : seal();
 }
 
-int sandbox_drop_to_looking(uint32_t uid, uint32_t gid)
+/* Safe in this order: bounding set and ids as in sandbox_enter(). A change of ids takes back the wish to die with the
+ * parent, so it comes after them; a parent that had died by then is not ours any more. The filter comes last, because it
+ * forbids all of these calls. */
+int sandbox_drop_to_looking(uint32_t uid, uint32_t gid, pid_t parent)
 {
     static const cap_value_t looking[] = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE};
     __attribute__((cleanup(release_filter))) scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    struct rlimit none = {0, 0};
     if (!f)
         return failed("seccomp_init");
-    if (bound_to(looking, 3) < 0 || become(uid, gid) < 0 || keep_only(looking, 3) < 0)
+    if (bound_to(looking, 3) < 0 || become(uid, gid) < 0 || keep_only(looking, 3) < 0 || seal() < 0)
         return -1;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
-        setrlimit(RLIMIT_CORE, &none) < 0)
-        return failed("prctl");
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return failed("prctl(PR_SET_PDEATHSIG)");
+    if (getppid() != parent) {
+        errno = ESRCH;
+        return failed("the parent");
+    }
     if (allow(f, common_calls) < 0 || allow(f, looker_calls) < 0 || allow_abort(f) < 0 || allow_memory(f) < 0 ||
         allow_reading(f) < 0)
         return -1;

@@ -47,7 +47,7 @@ struct look {
     struct code_seen *seen;
 };
 
-/* A number in base 16 that ends with `end`. Moves *at behind that. */
+/* A number in base `base` (10 or 16) that ends with `end`. Moves *at behind that. */
 static bool number(const char **at, const char *stop, unsigned base, char end, uint64_t *out)
 {
     uint64_t n = 0;

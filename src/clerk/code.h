@@ -49,9 +49,10 @@ struct code_seen {
 enum code_answer { CODE_ANSWER_NO, CODE_ANSWER_YES, CODE_ANSWER_STOP };
 /* Whether a mapped file is trusted. `fd` is an O_PATH descriptor of it, of exactly the inode that is mapped, also where
  * it is deleted or lies in another namespace: what trust_file() takes. `st` is its statx (stat_identity()), so that an
- * earlier answer for the same inode and ctime can be given without looking. Deleted files (st->stx_nlink == 0): say yes
- * only if this inode with this ctime was found trusted while it had its name; but the removal itself changes the ctime,
- * so remember by file_id and size and mtime, which root alone can change once the file was found root's. */
+ * earlier answer for the same inode and ctime can be given without looking. A deleted file (st->stx_nlink == 0) has no
+ * name by which it could be looked up, and its removal changed the ctime: it is trusted only if it was found so while it
+ * had its name, with the same inode and mtime, and is root's still. Once it was found root's, and writable by nobody
+ * else, root alone can change it. */
 typedef enum code_answer code_trusted(void *ctx, int fd, const struct statx *st);
 
 /* Looks at the process whose /proc/PID directory is `proc`; `program` is the inode of its exe (process_program()). Needs

@@ -18,7 +18,6 @@ enum {
 struct digest {
     uint8_t md5[DIGEST_MD5_BYTES];
     uint8_t sha256[DIGEST_SHA256_BYTES];
-    uint64_t size;
 };
 
 /* What long work calls between its steps: a sign of life. False ends the work. May be NULL wherever it is asked for. */

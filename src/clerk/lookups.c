@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/facts.h"
+#include "base/fd.h"
 #include "base/lookup.h"
 #include "base/own.h"
 #include "clerk/code.h"
@@ -134,11 +135,10 @@ static void hash(struct lookups *l, int program, const struct statx *st, struct 
 {
     struct fact *f = facts_of(l->facts, &a->to.program, a->to.changed_ns);
     if (!(f->known & ATTR_SHA256)) {
-        char link[32];
+        char link[FD_NAME_SIZE];
         struct digest d;
-        snprintf(link, sizeof link, "/proc/self/fd/%d", program);
         let_settle(st);
-        CLEAN_FD int fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        CLEAN_FD int fd = open(fd_name(link, program), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 || digest_file(fd, DIGEST_SHA256, &d, l->beat, l->ctx) != DIGEST_DONE)
             return;
         memcpy(f->sha256.bytes, d.sha256, sizeof f->sha256.bytes);

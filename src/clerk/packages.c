@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fnv.h"
 #include "base/own.h"
 #include "clerk/dpkg.h"
 #include "policy/trail.h"
@@ -164,10 +165,7 @@ static bool leads_to(const struct packages *p, struct span name, struct span pat
 
 static uint64_t hash_name(struct span name)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
-    for (size_t i = 0; i < name.len; i++)
-        h = (h ^ (unsigned char)name.at[i]) * UINT64_C(0x100000001B3);
-    return h;
+    return fnv(FNV_BEGIN, name.at, name.len);
 }
 
 /* Room for one more of `size` bytes. */

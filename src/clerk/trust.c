@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/lookup.h"
 #include "base/own.h"
 #include "base/process.h"
@@ -37,9 +38,8 @@ bool trust_is_inodes(enum trust t)
 /* The name of `fd` as the kernel formats it, which may be that of another mount tree. */
 static bool name_of(int fd, char out[PATH_MAX])
 {
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, out, PATH_MAX);
+    char link[FD_NAME_SIZE];
+    ssize_t n = readlink(fd_name(link, fd), out, PATH_MAX);
     if (n <= 0 || n == PATH_MAX || out[0] != '/' || memchr(out, '\0', (size_t)n))
         return false;
     out[n] = '\0';
@@ -60,10 +60,9 @@ static enum trust of_inode(const struct statx *st)
 /* The content, read through our own name of it, which leads nowhere that others than root chose. */
 static enum trust of_content(int fd, const uint8_t md5[DIGEST_MD5_BYTES], clerk_beat *beat, void *ctx)
 {
-    char link[32];
+    char link[FD_NAME_SIZE];
     struct digest d;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    CLEAN_FD int content = open(link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    CLEAN_FD int content = open(fd_name(link, fd), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (content < 0)
         return TRUST_UNREADABLE;
     switch (digest_file(content, DIGEST_MD5, &d, beat, ctx)) {

@@ -24,8 +24,8 @@ enum trust {
 /* One line for people: "its content is not what its package recorded". */
 const char *trust_words(enum trust t);
 
-/* Whether an answer holds for the inode, as long as its ctime stays and the package database does not change. The others depend on
- * the name by which it was reached, or on the moment, so that they must not be remembered for whoever reaches it
+/* Whether an answer holds for the inode, as long as its ctime stays and the package database does not change. The others
+ * depend on the name by which it was reached, or on the moment. They must not be remembered for whoever reaches it
  * otherwise: anyone can make a process run /usr/bin/wc through another name. */
 bool trust_is_inodes(enum trust t);
 

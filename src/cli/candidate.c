@@ -22,7 +22,7 @@ static const char package_lists[] = "/var/lib/dpkg/info/*.list";
 struct private_group private_group_find(const char *name)
 {
     struct private_group found = {.name = name};
-    FILE *f = fopen("/etc/group", "re");
+    CLEAN_FILE FILE *f = fopen("/etc/group", "re");
     for (const struct group *g; f && (g = fgetgrent(f));) {
         if (strcmp(g->gr_name, name) != 0)
             continue;
@@ -30,8 +30,6 @@ struct private_group private_group_find(const char *name)
             (struct private_group){.name = name, .exists = true, .has_members = g->gr_mem[0] != NULL, .gid = g->gr_gid};
         break;
     }
-    if (f)
-        fclose(f);
     return found;
 }
 
@@ -154,7 +152,7 @@ static void take_line(json_t *by_path, const char *line)
 
 static void read_list(json_t *by_path, const char *file)
 {
-    FILE *f = fopen(file, "re");
+    CLEAN_FILE FILE *f = fopen(file, "re");
     CLEAN_FREE char *line = NULL;
     size_t room = 0;
     for (ssize_t len; f && (len = getline(&line, &room, f)) > 0;) {
@@ -163,8 +161,6 @@ static void read_list(json_t *by_path, const char *file)
         if (line[0] == '/' && len < PATH_MAX)
             take_line(by_path, line);
     }
-    if (f)
-        fclose(f);
 }
 
 void candidates_find_packages(json_t *programs)

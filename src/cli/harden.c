@@ -111,7 +111,7 @@ static bool is_key(const char *line, const char *key)
 static json_t *rule_text(const struct rule *r, const char *group)
 {
     json_t *lines = json_array();
-    FILE *f = fopen(r->at.file, "re");
+    CLEAN_FILE FILE *f = fopen(r->at.file, "re");
     CLEAN_FREE char *line = NULL;
     size_t room = 0;
     int number = 0;
@@ -128,8 +128,6 @@ static json_t *rule_text(const struct rule *r, const char *group)
         text_utf8(text, TEXT_UTF8_SIZE((size_t)len), line, (size_t)len, NULL);
         json_array_append_new(lines, json_string(text));
     }
-    if (f)
-        fclose(f);
     /* What follows the last key (blank lines, the next section's comment) is not the rule's. */
     size_t n = json_array_size(lines);
     for (const char *last; n > 1 && (last = json_string_value(json_array_get(lines, n - 1))) != NULL; n--) {

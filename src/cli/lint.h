@@ -4,10 +4,12 @@
 
 #include "policy/policy.h"
 
-/* Adds warnings about a policy without errors: rules that are never reached or past their time, programs that are
- * missing or that others than root can replace, interpreters allowed to do anything, rules that rest on what the asking
- * process can choose, hashes of whatever program comes, watched paths that do not exist or are single files, exclusions that nothing else guards, sets that nobody uses. Looks at the file system.
- * `now`: seconds since 1970. */
+/* Adds warnings about a policy without errors:
+ * - rules that are never reached, that are past their time, that rest on what the asking process can choose, or that hash
+ *   whatever program comes;
+ * - programs that are missing, that others than root can replace, or that interpret whatever they are given;
+ * - watched paths that do not exist or are single files, exclusions that nothing else guards, sets that nobody uses.
+ * Looks at the file system. `now`: seconds since 1970. */
 void lint(const struct policy *p, int64_t now, struct findings *warnings);
 
 /* Adds a note when a rule rests on installed packages and there is no database of them here. */

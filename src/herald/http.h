@@ -33,7 +33,8 @@ struct http *http_start(int tcp_fd, int local_fd, unsigned client_seconds, uid_t
 /* Lets `l` drive it. 0, or -1 with errno. */
 int http_attach(struct http *h, struct loop *l);
 
-/* Does what is due: ends clients that took too long, or went away in the middle of their request. Call it once a second, and at http_deadline(). */
+/* Does what is due: ends clients that took too long, or went away in the middle of their request. Call it once a second,
+ * and at http_deadline(). */
 void http_tick(struct http *h);
 
 /* clock_now() time at which http_tick() has something to do at once; 0 none. */

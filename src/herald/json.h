@@ -1,4 +1,4 @@
-/* A record as one line of JSON (design section 6, docs/json.md). Pure: record in, ASCII bytes out. */
+/* A record as one line of JSON (docs/json.md). Pure: record in, ASCII bytes out. */
 #ifndef FILEWARD_HERALD_JSON_H
 #define FILEWARD_HERALD_JSON_H
 

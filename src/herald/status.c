@@ -66,16 +66,14 @@ static void put_name(json_t *o, const char *key, const char *name, size_t max)
 
 static json_t *watches_json(const struct state *s)
 {
-    static const char *const guards[] = {"open", "open+read", "open+write"};
-    static const char *const coverages[] = {"inode", "filesystem"};
     json_t *a = json_array();
     for (int i = 0; i < s->policy->n_watches; i++) {
         const struct watch *w = &s->policy->watches[i];
         const struct board_watch *b = &s->board->watch[i];
         json_array_append_new(
             a, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", w->name, "mode",
-                         mode_name(watch_mode(s->policy, w)), "guard", guards[w->guard], "coverage",
-                         coverages[w->coverage], "on_timeout", action_name(w->on_timeout), "default",
+                         mode_name(watch_mode(s->policy, w)), "guard", guard_name(w->guard), "coverage",
+                         coverage_name(w->coverage), "on_timeout", action_name(w->on_timeout), "default",
                          action_name(w->default_action), "marks", number(atomic_load(&b->marks)), "unguarded",
                          number(atomic_load(&b->unguarded)), "timeouts", number(atomic_load(&b->timeouts)), "outside",
                          number(atomic_load(&b->outside)), "kernel_refused", number(atomic_load(&b->kernel_refused)),

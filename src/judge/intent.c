@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <stdbool.h>
 
-/* The kernel counts a writing open on the inode before it asks us, and gives a read lease only while there is none
- * (kernel-facts 12): success proves that no writer is pending. Failure proves nothing, and counts as a write. */
+/* The kernel counts a writing open on the inode before it asks us, and gives a read lease only while there is none:
+ * success proves that no writer is pending. Failure proves nothing, and counts as a write. */
 static bool no_writer(int fd)
 {
     if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)

@@ -11,8 +11,8 @@ enum intent {
     INTENT_NOT_YET,  /* the opener has not fallen asleep yet, so that its call does not show */
 };
 
-/* What the open of `object_fd`, or with `access` what is done through a descriptor that is open already, by the thread that is seen and waits for our answer, is for. Dear, so ask only where it
- * makes a difference. */
+/* What the open of `object_fd` is for, by the thread that is seen and waits for our answer; with `access`, what is done
+ * through a descriptor that is open already. Dear, so ask only where it makes a difference. */
 enum intent intent_of(int object_fd, const struct process_sight *opener, bool access);
 
 #endif

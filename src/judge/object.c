@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/handle.h"
 #include "base/lookup.h"
 #include "base/process.h"
 #include "policy/glob.h"
@@ -109,8 +110,8 @@ static bool place_of_name(const struct object_finder *f, struct thing *t, const 
     return file_id_equal(&here, &t->id) && place_from_above(f, t, name, (size_t)(strrchr(name, '/') - name), &dir);
 }
 
-/* What was reached by a name that is gone (there may be others): the kernel formats the one that it had. That is true if it was reached through the mount that
- * is there in our own tree. */
+/* What was reached by a name that is gone (there may be others): the kernel formats the one that it had. That is true
+ * if it was reached through the mount that is there in our own tree. */
 static bool place_of_unlinked(const struct object_finder *f, struct thing *t, char *name, size_t len)
 {
     static const char suffix[] = " (deleted)";
@@ -128,17 +129,11 @@ static bool place_of_unlinked(const struct object_finder *f, struct thing *t, ch
     return there && dir.stx_mnt_id == t->mount && place_from_above(f, t, name, (size_t)(slash - name), &dir);
 }
 
-/* Room for any file's handle. */
-union handle {
-    struct file_handle h;
-    unsigned char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
-};
-
 /* The name of the inode in hand on the mount where a watch was marked (`mount` is something there), whatever the mount
  * through which it was opened. */
 static size_t name_on(const struct object_finder *f, const struct thing *t, const char *mount, char *out, size_t size)
 {
-    union handle handle = {.h.handle_bytes = MAX_HANDLE_SZ};
+    union any_handle handle = {.h.handle_bytes = MAX_HANDLE_SZ};
     struct statx dir;
     int mount_id, at = lookup_directory(f->names, mount, &dir);
     if (at < 0)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/loop.h"
 #include "base/own.h"
 #include "base/process.h"
@@ -191,9 +192,8 @@ static void be_judge(struct family *f, int control)
  * own, since the signal belongs to that. Returns it; the given one is closed. */
 static int die_when_alone(int pipe_fd)
 {
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", pipe_fd);
-    int fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    char link[FD_NAME_SIZE];
+    int fd = open(fd_name(link, pipe_fd), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct pollfd p = {.fd = fd};
     if (fd < 0 || fcntl(fd, F_SETOWN, getpid()) < 0 || fcntl(fd, F_SETSIG, SIGKILL) < 0 ||
         fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0 || poll(&p, 1, 0) < 0 || p.revents)
@@ -259,9 +259,8 @@ static void be_clerk(struct family *f, int control)
  * that nothing can make it writable again. */
 static void only_read_board(struct family *f)
 {
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", f->board_fd);
-    CLEAN_FD int fd = open(link, O_RDONLY | O_CLOEXEC);
+    char link[FD_NAME_SIZE];
+    CLEAN_FD int fd = open(fd_name(link, f->board_fd), O_RDONLY | O_CLOEXEC);
     size_t size = board_size(f->policy);
     void *board = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
     if (board == MAP_FAILED || munmap(f->board, size) < 0) {

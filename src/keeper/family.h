@@ -83,7 +83,9 @@ void family_hear(struct family *f, enum seat seat);
  * guarded. */
 void family_note_leaving(struct family *f, const struct family *before);
 
-/* Sends a word ('g', 'd', 'r'). */
+/* Sends a word. To all: 's' (it stands on the board and may begin). To a judge: 'g' (read from now on), 'd' (let go of
+ * dropped watches). To the herald: 'r' (open the log again). To the scout: 'f' or 'F' (the file system is marked, or is
+ * not). */
 void family_say(struct family *f, enum seat seat, char word);
 
 /* Tells a child to end what it does and leave. */

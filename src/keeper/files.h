@@ -29,7 +29,8 @@ int files_take_usual_gate(struct files *f);
 /* Makes us the keeper of the policy's gate; makes its directory. 0, or -1 after a message. */
 int files_take_gate(const struct policy *p, struct files *f);
 
-/* Opens everything else; makes missing directories. The socket has its name only after files_announce(). 0, or -1 after a message that says what to do. */
+/* Opens everything else; makes missing directories. The socket has its name only after files_announce(). 0, or -1
+ * after a message that says what to do. */
 int files_open(const struct policy *p, struct files *f);
 
 /* Gives the socket its name, in place of what is left from an earlier run. */

@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "fileward/board.h"
 #include "keeper/aloud.h"
 
@@ -17,7 +18,7 @@ enum { NOBODY = INT32_MAX /* a number that no event has */ };
 #define KERNEL_FAN_REPORT_FD_ERROR 0x2000 /* linux/fanotify.h, 6.13 */
 
 /* UNLIMITED_QUEUE: an overflow would let openers through unasked. NONBLOCK among the event flags: a lease on the object,
- * which any user can take, would else stop the reader for 45 seconds (kernel-facts 6 and 13). */
+ * which any user can take, would else stop the reader for 45 seconds. */
 static int make_group(unsigned flags)
 {
     return fanotify_init(flags | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS |
@@ -156,17 +157,17 @@ bool groups_cover(const struct family *f, int watch, int fd)
 {
     const struct policy *p = f->policy;
     struct statx st;
-    char link[32];
+    char link[FD_NAME_SIZE];
     if (watch < 0 || watch >= p->n_watches || p->watches[watch].coverage != COVERAGE_FILESYSTEM)
         return false;
     if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID) ||
         !mounts_allow(f->estate->mounts, st.stx_mnt_id))
         return false;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     uint64_t mask = FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM | FAN_ONDIR;
     if (p->watches[watch].guard == GUARD_OPEN_READ)
         mask |= FAN_ACCESS_PERM;
-    return fanotify_mark(f->gates[watch].fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, link) == 0;
+    return fanotify_mark(f->gates[watch].fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, fd_name(link, fd)) ==
+           0;
 }
 
 static void uncover(const struct gate *gate)

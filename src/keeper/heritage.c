@@ -61,7 +61,8 @@ static void take_memory(struct estate *e, const struct ledger_page *page, int ju
         CLEAN_FD int wake = copy_of(judge, page->ring_wake[i]);
         if (memory < 0 || wake < 0 || ring_attach(&e->rings[i], (enum role)i, memory, wake) < 0)
             continue; /* what is in it, the herald of the dead keeper writes */
-        memory = wake = -1;
+        (void)STEAL_FD(memory);
+        (void)STEAL_FD(wake);
     }
     e->next_number = page->next_number;
 }

@@ -156,23 +156,22 @@ static void keep_only(int fd)
     syscall(SYS_close_range, (unsigned)fd + 1, ~0u, 0);
 }
 
-static void be_looker(const struct family *f, const struct looking *from, int fd)
+static void be_looker(const struct family *f, const struct looking *from, pid_t keeper, int fd)
 {
     int numbers[WATCHES_MAX], n = 0;
     int32_t left_out[SEAT_COUNT + 4], out = 0;
     struct looker *l = calloc(1, sizeof *l);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     keep_only(fd);
     prctl(PR_SET_NAME, "fileward-looker");
     setpriority(PRIO_PROCESS, 0, NICE);
     left_out[out++] = getpid();
-    left_out[out++] = getppid();
+    left_out[out++] = keeper;
     for (int s = 0; s < SEAT_COUNT; s++)
         if (f->seat[s].pid)
             left_out[out++] = f->seat[s].pid;
     left_out[out] = 0;
     CLEAN_FD int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (!l || proc < 0 || sandbox_drop_to_looking(f->policy->settings.uid, f->policy->settings.gid) < 0)
+    if (!l || proc < 0 || sandbox_drop_to_looking(f->policy->settings.uid, f->policy->settings.gid, keeper) < 0)
         _exit(EXIT_FAILURE);
     syscall(SYS_close_range, 0, 2, 0);
     *l = (struct looker){.family = f, .board = &f->board->opened, .fd = fd};
@@ -202,9 +201,9 @@ static bool fork_looker(struct looking *l, struct family *f)
         return false;
     CLEAN_FD int ours = pair[0];
     CLEAN_FD int theirs = pair[1];
-    pid_t pid = fork();
+    pid_t keeper = getpid(), pid = fork();
     if (pid == 0)
-        be_looker(f, l, theirs);
+        be_looker(f, l, keeper, theirs);
     if (pid < 0)
         return false;
     l->pid = pid;

@@ -4,8 +4,9 @@
 
 #include "policy/policy.h"
 
-/* Adds "file:line: message" (a note: "file:line: note: message", a warning likewise; line 0: without line). The message is escaped for a
- * terminal as a whole, so hostile names may be given as they are. `at.file` must live as long as the findings. */
+/* Adds "file:line: message" (a note: "file:line: note: message", a warning likewise; line 0: without line). The message is
+ * escaped for a terminal as a whole, so hostile names may be given as they are. `at.file` must live as long as the
+ * findings. */
 void findings_error(struct findings *f, struct origin at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void findings_warning(struct findings *f, struct origin at, const char *format, ...)

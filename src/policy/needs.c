@@ -14,7 +14,7 @@ const struct need needs[NEEDS] = {
     {ATTR_LINEAGE, "lineage", "all its ancestors", 20},
     {ATTR_SHA256, "sha256", "the hash of the program (once, then it is remembered)", 3},
     {ATTR_TRUST, "trust", "the package of the program (once, then it is remembered)", 3},
-    {ATTR_CODE, "code", "all code that it runs", 300},
+    {ATTR_CODE, "code", "all code that it runs", 200},
 };
 
 unsigned needs_of_condition(const struct rule *r, enum condition c)

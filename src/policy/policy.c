@@ -83,6 +83,17 @@ const char *mode_name(enum mode m)
     return names[m];
 }
 
+const char *guard_name(enum guard g)
+{
+    static const char *const names[] = {"open", "open+read", "open+write"};
+    return names[g];
+}
+
+const char *coverage_name(enum coverage c)
+{
+    return c == COVERAGE_INODE ? "inode" : "filesystem";
+}
+
 const char *condition_name(enum condition c)
 {
     static const char *const names[COND_COUNT] = {

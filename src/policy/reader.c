@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/own.h"
 #include "policy/heap.h"
 #include "policy/trail.h"
@@ -85,9 +86,8 @@ static int open_file(const char *path, bool any_owner, const struct reader_handl
     }
     if (fstat(found, &st) < 0 || !acceptable(&st, any_owner, h))
         return -1;
-    char self[32];
-    snprintf(self, sizeof self, "/proc/self/fd/%d", found);
-    int fd = open(self, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* the very inode that was judged */
+    char self[FD_NAME_SIZE];
+    int fd = open(fd_name(self, found), O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* the very inode that was judged */
     if (fd < 0)
         problem(h, 0, "cannot be opened: %s", strerror(errno));
     return fd;

@@ -7,6 +7,7 @@
 #include <sys/fanotify.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/own.h"
 #include "scout/walk.h"
 
@@ -123,10 +124,9 @@ void changes_look_again(struct change_feed *c)
  * name. */
 static void on_owner(struct change_feed *c, const struct named *s)
 {
-    char link[32], path[PATH_MAX];
+    char link[FD_NAME_SIZE], path[PATH_MAX];
     CLEAN_FD int fd = reach_open(&c->land->reach, s->fsid, s->handle);
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = fd < 0 ? -1 : readlink(link, path, sizeof path - 1);
+    ssize_t n = fd < 0 ? -1 : readlink(fd_name(link, fd), path, sizeof path - 1);
     if (n <= 1 || path[0] != '/')
         return;
     path[n] = '\0';

@@ -11,7 +11,8 @@ struct change_feed {
     struct land *land;
     struct marks *marks; /* of each watch */
     struct limbo limbo;
-    bool lost; /* the kernel's queue was too short: something happened that is not known. Set here only */
+    bool lost; /* something happened that is not known: the kernel's queue was too short (set here), or the mount table
+                * could not be followed (set by the scout). Cleared by whoever looks everywhere */
     _Alignas(8) char buffer[1 << 15];
 };
 

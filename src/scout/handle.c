@@ -7,27 +7,22 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/fnv.h"
+#include "base/handle.h"
 #include "base/mounts.h"
 #include "base/own.h"
 
 #define KERNEL_AT_HANDLE_FID 0x200 /* linux/fcntl.h, 6.5: also where a handle cannot be opened again */
 
-union any_handle {
-    struct file_handle h;
-    char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
-};
-
 static uint64_t fold(uint64_t h, const void *bytes, size_t n)
 {
-    const unsigned char *b = bytes;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ b[i]) * UINT64_C(0x100000001B3);
+    h = fnv(h, bytes, n);
     return h ^ h >> 32;
 }
 
 uint64_t handle_key(const int32_t fsid[2], const struct file_handle *h)
 {
-    uint64_t k = fold(UINT64_C(0xCBF29CE484222325), fsid, 2 * sizeof *fsid);
+    uint64_t k = fold(FNV_BEGIN, fsid, 2 * sizeof *fsid);
     k = fold(k, &h->handle_type, sizeof h->handle_type);
     k = fold(k, h->f_handle, h->handle_bytes);
     return k ? k : 1;

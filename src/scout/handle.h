@@ -34,7 +34,8 @@ void reach_free(struct reach *r);
 /* `path` must be a directory that nobody but root can replace. What is known already stays. */
 void reach_learn(struct reach *r, const int32_t fsid[2], const char *path);
 
-/* An O_PATH descriptor of what the handle names; -1 with errno. ESTALE: it is gone; ENODEV: its file system cannot be reached. */
+/* An O_PATH descriptor of what the handle names; -1 with errno. ESTALE: it is gone; ENODEV: its file system cannot be
+ * reached. */
 int reach_open(struct reach *r, const int32_t fsid[2], const struct file_handle *h);
 
 /* Closes what the last reach_open() needed. */

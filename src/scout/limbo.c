@@ -6,14 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/handle.h"
+
 enum { MOST = 100000 }; /* who holds more has opened more files than the machine lets him */
 
 struct lost_soul {
     int32_t fsid[2];
-    union {
-        struct file_handle h;
-        unsigned char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
-    };
+    union any_handle handle;
 };
 
 /* While it cannot be told, it lives. */
@@ -46,7 +45,7 @@ bool limbo_receive(struct limbo *l, struct reach *reach, const int32_t fsid[2], 
     if (!s)
         return false;
     memcpy(s->fsid, fsid, sizeof s->fsid);
-    memcpy(s->bytes, h, sizeof *h + h->handle_bytes);
+    memcpy(s->handle.bytes, h, sizeof *h + h->handle_bytes);
     return true;
 }
 
@@ -54,10 +53,10 @@ void limbo_look(struct limbo *l, struct reach *reach, limbo_gone *gone, void *ct
 {
     size_t kept = 0;
     for (size_t i = 0; i < l->n; i++) {
-        if (lives(reach, l->v[i].fsid, &l->v[i].h))
+        if (lives(reach, l->v[i].fsid, &l->v[i].handle.h))
             l->v[kept++] = l->v[i];
         else
-            gone(ctx, l->v[i].fsid, &l->v[i].h);
+            gone(ctx, l->v[i].fsid, &l->v[i].handle.h);
     }
     l->n = kept;
     reach_let_go(reach);

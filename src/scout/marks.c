@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/kernel.h"
 #include "base/own.h"
 #include "base/record.h"
@@ -52,9 +53,8 @@ static uint64_t questions(const struct marks *m)
 /* By descriptor, so that what is marked is what was looked at, whatever the name means by now. */
 static int add(int group, const struct node *n, uint64_t mask)
 {
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", n->fd);
-    return fanotify_mark(group, FAN_MARK_ADD, mask, AT_FDCWD, link);
+    char link[FD_NAME_SIZE];
+    return fanotify_mark(group, FAN_MARK_ADD, mask, AT_FDCWD, fd_name(link, n->fd));
 }
 
 static bool mark(struct marks *m, const struct node *n, const char *path, uint64_t mask)
@@ -196,7 +196,7 @@ bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t par
     return marked;
 }
 
-bool marks_neighbourhood(struct marks *m, struct node *dir, const char *path)
+void marks_neighbourhood(struct marks *m, struct node *dir, const char *path)
 {
     /* Before the mark: from then on the judge is asked about neighbours, and must know that they are. An earlier scout may
      * have come so far and no further: the mark is set in any case. */
@@ -209,10 +209,10 @@ bool marks_neighbourhood(struct marks *m, struct node *dir, const char *path)
         atomic_fetch_add(&m->is->board->watch[m->watch].marks, 1);
     }
     cover_device(m, dir, entry, path);
-    return mark(m, dir, path, questions(m) | FAN_EVENT_ON_CHILD);
+    mark(m, dir, path, questions(m) | FAN_EVENT_ON_CHILD);
 }
 
-bool marks_outpost(struct marks *m, struct node *dir, const char *path)
+void marks_outpost(struct marks *m, struct node *dir, const char *path)
 {
     int number = m->is->gates[m->watch].number + REGISTER_OUTPOST;
     char place[PATH_MAX];
@@ -223,12 +223,11 @@ bool marks_outpost(struct marks *m, struct node *dir, const char *path)
     }
     if (!entry && !within_users_share(m, dir)) {
         marks_unguarded(m, path, "its owner has more than 100000 files there; what appears in it later is not seen");
-        return false;
+        return;
     }
     if (!entry)
         enter(m, number, dir, 0, path);
     follow_changes(m, dir, path);
-    return true;
 }
 
 void marks_await(struct marks *m, const struct node *n)

@@ -55,11 +55,11 @@ struct marks {
 bool marks_guard(struct marks *m, struct node *n, const char *path, uint32_t parent, const char *name);
 
 /* Marks a directory only for the names in it: a guarded file may appear there. Its own opening is not asked about. */
-bool marks_neighbourhood(struct marks *m, struct node *dir, const char *path);
+void marks_neighbourhood(struct marks *m, struct node *dir, const char *path);
 
 /* Makes the kernel tell us of names that appear in a directory: one of them may lead to what the watch guards. Nobody is
  * asked about anything for it. */
-bool marks_outpost(struct marks *m, struct node *dir, const char *path);
+void marks_outpost(struct marks *m, struct node *dir, const char *path);
 
 /* What is left unguarded may come to be guarded when it gets another owner: makes the kernel tell us. */
 void marks_await(struct marks *m, const struct node *n);

@@ -66,7 +66,7 @@ static bool take_line(struct rows *r, const char *line)
     mounts_unescape(point);
     if (!keep(r, id, point))
         return false;
-    point = NULL;
+    (void)STEAL_PTR(point);
     return true;
 }
 

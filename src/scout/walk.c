@@ -106,7 +106,7 @@ static DIR *open_listing(const struct node *dir)
         if (fd >= 0) {
             DIR *d = fdopendir(fd);
             if (d)
-                fd = -1; /* it belongs to d */
+                (void)STEAL_FD(fd); /* it belongs to d */
             return d;
         }
         if (errno != EPERM && errno != EBUSY)

@@ -34,11 +34,10 @@ expect_status 5 "$FILEWARD" explain -c "$T/conf/fileward.ini" --path "$file" --e
 assert grep -q 'trust: ' <<<"$OUTPUT"
 
 # A package of the test's own, in a database of its own: a mount namespace hides the machine's.
-mkdir "$T/dpkg" "$T/dpkg/info" "$T/dpkg/updates" "$T/opt"
+mkdir "$T/dpkg" "$T/dpkg/info" "$T/dpkg/updates"
 cp -a /var/lib/dpkg/. "$T/dpkg/" 2>/dev/null
 mount --bind "$T/dpkg" /var/lib/dpkg || fail "cannot put another database in place"
-mkdir -p /opt
-mount -t tmpfs -o mode=0755 fileward-test /opt || fail "cannot mount a tmpfs at /opt"
+hide /opt
 mkdir "$T/package" "$T/package/DEBIAN" "$T/package/opt"
 make_package() { # VERSION TEXT
     cp "$program" "$T/package/opt/reader"
@@ -72,9 +71,6 @@ expect_eperm /opt/reader "$file"
 install_package 1
 expect_ok /opt/reader "$file"
 # An upgrade: the new one is itself, the old one that still runs stays what it was.
-cat >"$T/again" <<'END'
-import sys, time
-END
 mkfifo "$T/go"
 # shellcheck disable=SC2016
 (exec /opt/reader "$T/go" "$file" >"$T/said" 2>&1) &

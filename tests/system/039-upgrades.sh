@@ -10,8 +10,7 @@ chmod 755 "$T"
 mkdir "$T/dpkg"
 cp -a /var/lib/dpkg/. "$T/dpkg/"
 mount --bind "$T/dpkg" /var/lib/dpkg || fail "cannot put another database in place"
-mkdir -p /opt
-mount -t tmpfs -o mode=0755 fileward-test /opt || fail "cannot mount a tmpfs at /opt"
+hide /opt
 
 # A program and its library, each in a package. It opens files when it is told to: one a line.
 cat >"$T/reader.c" <<'END'

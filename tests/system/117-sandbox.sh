@@ -1,4 +1,4 @@
-# promise: each process has the privileges that the design gives it and no other: capabilities, user, filter, descriptors
+# promise: each process has the privileges that its role needs and no other: capabilities, user, filter, descriptors
 . tests/system/lib.sh
 . tests/system/deaths.sh
 setup

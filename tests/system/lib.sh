@@ -24,6 +24,7 @@ SLOWNESS=${SLOWNESS:-1} # by how much everything takes longer than on real proce
 COMMAND_SECONDS=${COMMAND_SECONDS:-$((10 * SLOWNESS))}
 DAEMON=
 OWN_RUN=
+MADE=() # directories of the machine's that it did not have
 
 # --- results ----------------------------------------------------------------------------------------------------------
 
@@ -89,21 +90,25 @@ setup() {
     fi
     T=$FILEWARD_TEST_DIR
     trap finish EXIT
-    # Time bounds are about the daemon, not about what other sessions on this machine do with its processors.
+    # Time bounds are about the daemon, not about what else this machine does with its processors.
     echo -15 2>/dev/null >/proc/self/autogroup
     mount -t tmpfs -o mode=0755 fileward-test "$T" || fail "cannot mount a tmpfs at $T"
     mkdir "$T/guarded" "$T/conf" "$T/run" "$T/log"
     # What a daemon on this machine may have there is not the test's business, nor what a test leaves there the machine's.
-    local dir
-    mkdir -p /var/lib/fileward
-    for dir in /run/fileward /var/lib/fileward; do
-        if [ -d "$dir" ]; then
-            mount -t tmpfs -o mode=0755 fileward-test "$dir" || fail "cannot mount a tmpfs at $dir"
-        fi
-    done
+    [ ! -d /run/fileward ] || hide /run/fileward
+    hide /var/lib/fileward
     LISTEN=127.0.0.1:$(free_port) || exit 1
     LOG=$T/log/events.jsonl
     SOCKET=$T/run/fileward.sock
+}
+
+# hide DIR: an empty tmpfs in its place. If there is no such directory it is made, and goes with the test.
+hide() {
+    if [ ! -d "$1" ]; then
+        mkdir "$1" || fail "cannot make $1"
+        MADE+=("$1")
+    fi
+    mount -t tmpfs -o mode=0755 fileward-test "$1" || fail "cannot mount a tmpfs at $1"
 }
 
 # own_run: an empty /run of the test's own, with nothing in it but $T.
@@ -123,8 +128,8 @@ finish() {
     fi
     cd / || exit 1
     [ -z "$OWN_RUN" ] || umount -l /run
-    umount -l "$T" 2>/dev/null
-    rmdir "$T" 2>/dev/null
+    umount -l "$T" "${MADE[@]}" 2>/dev/null
+    rmdir "$T" "${MADE[@]}" 2>/dev/null
     exit $status
 }
 

@@ -66,7 +66,7 @@ static inline struct record *fixture_kind(struct fixture_record *f, enum record_
     return r;
 }
 
-/* The record of design section 6, with any path and program. */
+/* The access record that docs/json.md shows, with any path and program. */
 static inline struct record *fixture_access(struct fixture_record *f, const char *path, size_t path_len,
                                             const char *exe, size_t exe_len)
 {

@@ -49,7 +49,6 @@ static void test_known(void **state)
         assert_int_equal(digest_file(desk->fd, DIGEST_MD5 | DIGEST_SHA256, &d, NULL, NULL), DIGEST_DONE);
         assert_hex(d.md5, sizeof d.md5, cases[i].md5);
         assert_hex(d.sha256, sizeof d.sha256, cases[i].sha256);
-        assert_int_equal(d.size, strlen(cases[i].text));
     }
 }
 

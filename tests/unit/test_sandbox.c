@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -165,7 +166,7 @@ static int as_looker(bool looks)
     if (child == 0) {
         char text[4096], path[64], uid[32];
         alarm(30);
-        if (enter(ROLE_KEEPER) < 0 || sandbox_drop_to_looking(USER, GROUP) < 0)
+        if (enter(ROLE_KEEPER) < 0 || sandbox_drop_to_looking(USER, GROUP, parent) < 0)
             _exit(1);
         int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
         snprintf(uid, sizeof uid, "\nUid:\t%d\t", USER);
@@ -192,6 +193,55 @@ static void test_looker(void **state)
     assert_int_equal(as_looker(true), 0);
     int status = as_looker(false);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+/* Forks a looker and dies before it, or as late as when it is sealed. Returns whether the looker died of that. */
+static bool looker_dies_too(bool before)
+{
+    int said[2], parent_gone[2], status;
+    char word = 0;
+    assert_int_equal(pipe(said), 0);
+    assert_int_equal(pipe(parent_gone), 0);
+    pid_t parent = fork();
+    if (parent == 0) {
+        pid_t keeper = getpid(), looker = fork();
+        if (looker == 0) {
+            alarm(30);
+            close(parent_gone[1]);
+            if (enter(ROLE_KEEPER) < 0)
+                _exit(1);
+            if (before)
+                (void)!read(parent_gone[0], &word, 1); /* the end: the test has reaped it */
+            if (sandbox_drop_to_looking(USER, GROUP, keeper) < 0)
+                _exit(1);
+            (void)!write(said[1], "r", 1);
+            (void)!read(parent_gone[0], &word, 1); /* whoever lives comes this far */
+            _exit(0);
+        }
+        close(said[1]), close(parent_gone[0]), close(parent_gone[1]);
+        _exit(!before && read(said[0], &word, 1) != 1);
+    }
+    close(said[1]), close(parent_gone[0]);
+    assert_int_equal(waitpid(parent, &status, 0), parent);
+    assert_int_equal(status, 0);
+    if (before)
+        close(parent_gone[1]);
+    /* The looker's death closes the other end. */
+    struct pollfd end = {.fd = said[0], .events = POLLIN};
+    bool dies = poll(&end, 1, 10000) == 1 && read(said[0], &word, 1) == 0;
+    close(said[0]);
+    if (!before)
+        close(parent_gone[1]);
+    return dies;
+}
+
+static void test_looker_dies_with_its_parent(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_true(looker_dies_too(false));
+    assert_true(looker_dies_too(true));
 }
 
 /* --- what it may ------------------------------------------------------------------------------------------------ */
@@ -488,6 +538,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_looker),
+        cmocka_unit_test(test_looker_dies_with_its_parent),
         cmocka_unit_test(test_ids_and_capabilities),
         cmocka_unit_test(test_calls),
 #if defined(__x86_64__) && !defined(FILEWARD_ASAN)
