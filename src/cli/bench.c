@@ -10,13 +10,13 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/load.h"
 #include "base/own.h"
+#include "clerk/digest.h"
 #include "cli/cli.h"
 #include "cli/copy.h"
+#include "cli/daemon.h"
 #include "cli/json.h"
 #include "cli/pairs.h"
 #include "cli/workload.h"
@@ -72,21 +72,28 @@ static bool make_path(const char *top, const char *path, uint32_t owner)
     return (mkdir(part, 0755) == 0 || errno == EEXIST) && chown(part, owner, owner) == 0;
 }
 
-static bool private_place(const char *top)
+static bool mount_own(const char *dir)
 {
-    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("fileward-bench", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
-        return false;
-    /* A daemon that guards this machine keeps its lock there. */
-    return (mkdir("/run/fileward", 0755) == 0 || errno == EEXIST) &&
-           mount("fileward-bench", "/run/fileward", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") == 0;
+    return mount("fileward-bench", dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") == 0;
+}
+
+/* What nobody guards lies on a file system of its own: of another one a watch may guard every file. */
+static bool private_place(const struct bench *b)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           daemon_dirs_cover("fileward-bench") && mount_own(b->top) && mkdir(b->free_place, 0755) == 0 &&
+           mount_own(b->free_place);
 }
 
 /* --- the daemon --------------------------------------------------------------------------------------------------- */
 
 static bool write_policy(const struct bench *b, const char *file)
 {
-    const struct copy c = {.top = b->top, .exe = b->is->exe, .self = b->self};
+    struct digest self;
+    CLEAN_FD int program = open(b->self, O_RDONLY | O_CLOEXEC);
+    if (program < 0 || digest_file(program, DIGEST_SHA256, &self, NULL, NULL) != DIGEST_DONE)
+        return false;
+    const struct copy c = {.top = b->top, .exe = b->is->exe, .self = b->self, .self_sha256 = self.sha256};
     CLEAN_FD int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     CLEAN_FILE FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
     if (!out)
@@ -96,52 +103,14 @@ static bool write_policy(const struct bench *b, const char *file)
     return copy_policy(b->policy, &c, out) && fflush(out) == 0;
 }
 
-static bool says_ready(const char *file)
-{
-    char text[4096];
-    CLEAN_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    text[n > 0 ? n : 0] = '\0';
-    return strstr(text, "fileward: ready:");
-}
-
-static void show(const char *file)
-{
-    char text[4096];
-    CLEAN_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
-    if (n > 0)
-        fwrite(text, 1, (size_t)n, stderr);
-}
-
-/* Returns its pid when it guards, -1 after showing what it said. */
 static pid_t start_daemon(const struct bench *b)
 {
     char policy[128], said[128];
     snprintf(policy, sizeof policy, "%s/fileward.ini", b->top);
     snprintf(said, sizeof said, "%s/said", b->top);
-    if (!write_policy(b, policy)) {
-        failed("the policy cannot be written again");
-        return -1;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        int out = open(said, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        dup2(out, STDOUT_FILENO);
-        dup2(out, STDERR_FILENO);
-        execl(b->self, "fileward", "run", "-c", policy, NULL);
-        _exit(127);
-    }
-    for (int64_t end = clock_now() + 30 * NS_PER_S; pid > 0 && clock_now() < end;) {
-        if (says_ready(said))
-            return pid;
-        if (waitpid(pid, NULL, WNOHANG) == pid)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
-    }
-    show(said);
-    fputs("fileward: bench: the daemon does not get ready\n", stderr);
+    if (write_policy(b, policy))
+        return daemon_start("bench", b->self, policy, said);
+    failed("the policy cannot be written again");
     return -1;
 }
 
@@ -239,12 +208,12 @@ static int measure_all(const struct bench *b, char places[][PATH_MAX])
 /* In a process and a mount namespace of its own: with it everything that was mounted goes. */
 static int work(struct bench *b)
 {
-    if (!private_place(b->top))
-        return failed("a file system of our own");
     snprintf(b->free_place, sizeof b->free_place, "%s/free", b->top);
+    if (!private_place(b))
+        return failed("a file system of our own");
     CLEAN_FREE char(*places)[PATH_MAX] = calloc((size_t)b->policy->n_watches + 1, sizeof *places);
     const struct copy c = {.top = b->top};
-    if (!places || !make_path(b->top, b->free_place, 0) || !workload_files(b->free_place, 1, 64))
+    if (!places || !workload_files(b->free_place, 1, 64))
         return failed(b->top);
     for (int i = 0; i < b->policy->n_watches; i++) {
         if (!copy_place(b->policy, &b->policy->watches[i], &c, places[i]))
@@ -256,21 +225,21 @@ static int work(struct bench *b)
     if (daemon < 0)
         return EXIT_FAILED;
     int status = measure_all(b, places);
-    kill(daemon, SIGTERM);
-    waitpid(daemon, NULL, 0);
+    daemon_stop(daemon);
     return status;
 }
 
 static int bench(struct bench *b)
 {
     ssize_t n = readlink("/proc/self/exe", b->self, sizeof b->self - 1);
+    signal(SIGINT, SIG_IGN); /* the directories must go in any case */
+    signal(SIGTERM, SIG_IGN);
     strcpy(b->top, "/run/fileward-bench.XXXXXX");
     if (n < 0 || !mkdtemp(b->top))
         return failed("a directory in /run");
     b->self[n] = '\0';
+    const struct daemon_dirs made = daemon_dirs_make();
     fflush(stdout);
-    signal(SIGINT, SIG_IGN); /* the directory must go in any case */
-    signal(SIGTERM, SIG_IGN);
     int status = -1;
     pid_t pid = fork();
     if (pid == 0) {
@@ -284,6 +253,7 @@ static int bench(struct bench *b)
     if (pid > 0)
         waitpid(pid, &status, 0);
     rmdir(b->top);
+    daemon_dirs_remove(&made);
     return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
 }
 
