@@ -10,8 +10,8 @@ struct copy {
     const char *top;  /* every watched, excluded or ruled path is taken below this directory, a "~" as its home/ */
     const char *exe;  /* each program of the policy that is this one ... */
     const char *self; /* ... is written as this; NULL: all stay */
-    /* With `exe`: of self. So that a rule meant for `exe` looks at self as long as it would look at `exe`, and then holds,
-     * self has a hash that every exe_sha256 allows, and is let through where it is no package's. */
+    /* With `exe`: self's hash. A rule meant for `exe` asks for as much of self, and then holds: every exe_sha256 has this
+     * one too, and behind each rule that wants a package's program stands one that does not. */
     const uint8_t *self_sha256;
 };
 

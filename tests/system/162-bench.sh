@@ -61,6 +61,8 @@ pgrep --parent "$keeper" --exact fileward-clerk >/dev/null || fail "there is no 
 marks=$(cat /proc/"$JUDGE"/fdinfo/* | sed -n 's/^fanotify .*sdev:\([0-9a-f]*\).*/\1/p' | sort -u)
 assert_equal "$(wc -l <<<"$marks")" 1 "file systems with marks"
 [ $((16#$marks)) != "$device" ] || fail "the machine's own file system is marked"
+# What lies in a home is the user's, as `uid = owner` expects.
+assert_equal "$(stat -c %u /proc/"$keeper"/root/run/fileward-bench.*/home/.ssh/0)" 1000 "owner of a file in a home"
 wait $bench || fail "bench: $(cat "$T/err")"
 assert_equal "$(jq -c '[.watches[].watch]' "$T/out")" '["plain","odd","all","clerk"]' "watches"
 assert_equal "$(jq '[.watches[] | .open, .open_by_4, .first_open | .guarded_us.median, .unguarded_us.median | select(. <= 0)] | length' \
