@@ -1,6 +1,7 @@
 #!/bin/bash
 # Tries fileward on this machine's own files: audit-only, so that nothing is refused. Ctrl-C ends it.
-# Everything it makes is below $FILEWARD_TRY (/run/fileward-try), and gone when it ends.
+# Everything it makes is below $FILEWARD_TRY (/run/fileward-try), but for the daemon's copy of the policy below
+# /var/lib/fileward; and gone when it ends.
 #   FILEWARD_LISTEN=HOST:PORT   where HTTP listens (127.0.0.1:9842)
 #   FILEWARD_POLICIES=DIR       other policies than the shipped ones
 set -u
@@ -11,7 +12,10 @@ program=${FILEWARD:-${BUILD:-build}/fileward}
 policies=${FILEWARD_POLICIES:-policy}
 listen=${FILEWARD_LISTEN:-127.0.0.1:9842}
 config=$try/fileward.ini
-daemon='' reader=''
+# Where the daemon keeps its copy of this policy, and which of the directories above it are ours.
+state=/var/lib/fileward
+copy=$state/last-good/${config//\//%}
+daemon='' reader='' made=()
 
 say() {
     echo "fileward: $*" >&2
@@ -38,7 +42,8 @@ finish() {
             kill -KILL -- "-$daemon"
         fi
     fi
-    rm -rf "$try"
+    rm -rf "$try" "$copy" "$copy.new"
+    [ ${#made[@]} = 0 ] || rmdir "${made[@]}" 2>/dev/null
     exit "$status"
 }
 
@@ -54,6 +59,9 @@ prepare() {
     rm -rf "$try"
     mkdir -m 0755 "$try" "$try/policy.d" "$try/log" || exit 1
     trap finish EXIT
+    # The inner one first, as they are removed.
+    [ -e "$state/last-good" ] || made+=("$state/last-good")
+    [ -e "$state" ] || made+=("$state")
     trap 'exit 130' INT TERM HUP
     install -o root -g root -m 0644 "$policies"/*.ini "$try/policy.d/" || exit 1
     # The user is a number without an account: nothing is added to the machine.

@@ -8,18 +8,24 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/load.h"
 #include "base/own.h"
+#include "clerk/digest.h"
 #include "cli/cli.h"
 #include "cli/copy.h"
+#include "cli/daemon.h"
 #include "cli/json.h"
 #include "cli/pairs.h"
 #include "cli/workload.h"
+
+#define TOP     "/run/fileward-bench.XXXXXX"
+#define PROGRAM "/program"
+
+enum { NOBODY = 65534 };
 
 struct options {
     const char *file, *exe;
@@ -40,9 +46,14 @@ static int usage(FILE *out)
     fputs("usage: fileward bench [-c FILE] [--exe E] [--uid N] [--rounds N] [--json]\n"
           "\n"
           "What an open costs on this machine under the policy, watch by watch, beside one that nobody guards.\n"
-          "Works on a file system of its own, in audit mode; no file of the machine is guarded or opened for it. Needs "
-          "root.\n"
-          "  --exe E     measure as if program E opened; without it a program that no rule names\n"
+          "Works on file systems of its own, in audit mode; no file of the machine is guarded. Needs root.\n"
+          "The file that is opened is the user's if it lies in a home, else root's, and everybody may read it. An open "
+          "that\n"
+          "the policy would refuse is recorded, as the watch's log says, which costs time as well.\n"
+          "  --exe E     measure as if program E opened: what a rule asks of its hash, package and code is looked up "
+          "of a\n"
+          "              program of our own, and hash and package then count as E's. Without it a program that no rule "
+          "names\n"
           "  --uid N     measure as that user; without it root\n"
           "  --rounds N  how often everything is measured (15)\n"
           "  --json      one JSON object instead of lines\n",
@@ -58,9 +69,11 @@ static int failed(const char *what)
 
 /* --- the place ---------------------------------------------------------------------------------------------------- */
 
-/* Makes a directory and all above it, below the top. */
-static bool make_path(const char *top, const char *path, uint32_t owner)
+/* Makes a directory and all above it, below the top, and a file in it: the user's in a home, else root's. */
+static bool make_files(const struct bench *b, const char *path)
 {
+    const char *top = b->top, *below = path + strlen(top);
+    const uint32_t owner = strncmp(below, "/home/", 6) == 0 ? b->is->uid : 0;
     char part[PATH_MAX];
     snprintf(part, sizeof part, "%s", path);
     for (char *slash = part + strlen(top); (slash = strchr(slash + 1, '/'));) {
@@ -69,24 +82,78 @@ static bool make_path(const char *top, const char *path, uint32_t owner)
             return false;
         *slash = '/';
     }
-    return (mkdir(part, 0755) == 0 || errno == EEXIST) && chown(part, owner, owner) == 0;
+    if ((mkdir(part, 0755) < 0 && errno != EEXIST) || !workload_files(part, 1, 64))
+        return false;
+    CLEAN_FD int dir = open(part, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fchownat(dir, "", owner, owner, AT_EMPTY_PATH) == 0 && fchownat(dir, "0", owner, owner, 0) == 0;
 }
 
-static bool private_place(const char *top)
+static bool mount_own(const char *dir)
 {
-    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("fileward-bench", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+    return mount("fileward-bench", dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") == 0;
+}
+
+/* A copy that is not root's is no package's, which a judge remembers as it remembers of a package's program that it is
+ * one: so what a rule about trust costs is the same. */
+static bool copy_self(const char *from, const char *to)
+{
+    struct stat st;
+    CLEAN_FD int in = open(from, O_RDONLY | O_CLOEXEC);
+    CLEAN_FD int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    if (in < 0 || out < 0 || fstat(in, &st) < 0)
         return false;
-    /* A daemon that guards this machine keeps its lock there. */
-    return (mkdir("/run/fileward", 0755) == 0 || errno == EEXIST) &&
-           mount("fileward-bench", "/run/fileward", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") == 0;
+    for (off_t left = st.st_size; left > 0;) {
+        ssize_t n = sendfile(out, in, NULL, (size_t)left);
+        if (n <= 0)
+            return false;
+        left -= n;
+    }
+    return fchown(out, NOBODY, NOBODY) == 0 && fchmod(out, 0555) == 0;
+}
+
+/* In a mount namespace of its own: with that everything goes that is mounted. Returns only if it fails. */
+static int become_copy(const struct bench *b, char **argv)
+{
+    char copy[sizeof b->top + sizeof PROGRAM];
+    snprintf(copy, sizeof copy, "%s" PROGRAM, b->top);
+    if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount_own(b->top) &&
+        copy_self(b->self, copy))
+        execv(copy, argv);
+    return failed("a file system of our own");
+}
+
+static bool find_self(struct bench *b)
+{
+    ssize_t n = readlink("/proc/self/exe", b->self, sizeof b->self - 1);
+    b->self[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+/* Whether we are the copy; then `top` is where it lies. Nobody else sees a file of that name. */
+static bool is_copy_itself(struct bench *b)
+{
+    size_t n = sizeof TOP - 1;
+    bool is = strncmp(b->self, TOP, n - 6) == 0 && strcmp(b->self + n, PROGRAM) == 0;
+    if (is)
+        snprintf(b->top, sizeof b->top, "%.*s", (int)n, b->self);
+    return is;
+}
+
+/* What nobody guards lies on a file system of its own: of another one a watch may guard every file. */
+static bool private_place(const struct bench *b)
+{
+    return daemon_dirs_cover("fileward-bench") && mkdir(b->free_place, 0755) == 0 && mount_own(b->free_place);
 }
 
 /* --- the daemon --------------------------------------------------------------------------------------------------- */
 
 static bool write_policy(const struct bench *b, const char *file)
 {
-    const struct copy c = {.top = b->top, .exe = b->is->exe, .self = b->self};
+    struct digest self;
+    CLEAN_FD int program = open(b->self, O_RDONLY | O_CLOEXEC);
+    if (program < 0 || digest_file(program, DIGEST_SHA256, &self, NULL, NULL) != DIGEST_DONE)
+        return false;
+    const struct copy c = {.top = b->top, .exe = b->is->exe, .self = b->self, .self_sha256 = self.sha256};
     CLEAN_FD int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     CLEAN_FILE FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
     if (!out)
@@ -96,52 +163,14 @@ static bool write_policy(const struct bench *b, const char *file)
     return copy_policy(b->policy, &c, out) && fflush(out) == 0;
 }
 
-static bool says_ready(const char *file)
-{
-    char text[4096];
-    CLEAN_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    text[n > 0 ? n : 0] = '\0';
-    return strstr(text, "fileward: ready:");
-}
-
-static void show(const char *file)
-{
-    char text[4096];
-    CLEAN_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
-    if (n > 0)
-        fwrite(text, 1, (size_t)n, stderr);
-}
-
-/* Returns its pid when it guards, -1 after showing what it said. */
 static pid_t start_daemon(const struct bench *b)
 {
     char policy[128], said[128];
     snprintf(policy, sizeof policy, "%s/fileward.ini", b->top);
     snprintf(said, sizeof said, "%s/said", b->top);
-    if (!write_policy(b, policy)) {
-        failed("the policy cannot be written again");
-        return -1;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        int out = open(said, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        dup2(out, STDOUT_FILENO);
-        dup2(out, STDERR_FILENO);
-        execl(b->self, "fileward", "run", "-c", policy, NULL);
-        _exit(127);
-    }
-    for (int64_t end = clock_now() + 30 * NS_PER_S; pid > 0 && clock_now() < end;) {
-        if (says_ready(said))
-            return pid;
-        if (waitpid(pid, NULL, WNOHANG) == pid)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
-    }
-    show(said);
-    fputs("fileward: bench: the daemon does not get ready\n", stderr);
+    if (write_policy(b, policy))
+        return daemon_start("bench", b->self, policy, said);
+    failed("the policy cannot be written again");
     return -1;
 }
 
@@ -197,12 +226,18 @@ static double number(const json_t *o, const char *group, const char *key)
     return json_real_value(json_object_get(json_object_get(o, group), key));
 }
 
+static void print_head(const struct options *o)
+{
+    printf("Opens by uid %u, of %s%s. Medians of %d rounds; in brackets between what 8 of 10 rounds lie.\n", o->uid,
+           o->exe ? "" : "a program that no rule names", o->exe ? o->exe : "", o->rounds);
+}
+
 static void print_watch(const json_t *watch)
 {
     printf("watch %s\n", json_string_value(json_object_get(watch, "watch")));
     for (int k = 0; k < KINDS; k++) {
         const json_t *o = json_object_get(watch, kinds[k].name);
-        printf("  %-32s %6.1f us (%.1f to %.1f), unguarded %.1f us\n", kinds[k].words,
+        printf("  %-32s guarded %7.1f us (%.1f to %.1f), unguarded %6.1f us\n", kinds[k].words,
                number(o, "guarded_us", "median"), number(o, "guarded_us", "low"), number(o, "guarded_us", "high"),
                number(o, "unguarded_us", "median"));
     }
@@ -212,10 +247,13 @@ static int measure_all(const struct bench *b, char places[][PATH_MAX])
 {
     json_t *watches = json_array();
     int status = 0;
+    if (!b->is->json)
+        print_head(b->is);
     for (int i = 0; i < b->policy->n_watches && status == 0; i++) {
         const struct watch *w = &b->policy->watches[i];
         if (!places[i][0]) {
-            fprintf(stderr, "fileward: bench: watch %s is left out: no name for its paths can be made up\n", w->name);
+            fprintf(stderr, "fileward: bench: watch %s is not measured: no file can be made up for its paths\n",
+                    w->name);
             continue;
         }
         json_t *watch = measure_watch(b, w, places[i]);
@@ -236,67 +274,65 @@ static int measure_all(const struct bench *b, char places[][PATH_MAX])
 
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
-/* In a process and a mount namespace of its own: with it everything that was mounted goes. */
 static int work(struct bench *b)
 {
-    if (!private_place(b->top))
-        return failed("a file system of our own");
     snprintf(b->free_place, sizeof b->free_place, "%s/free", b->top);
+    if (!private_place(b))
+        return failed("a file system of our own");
     CLEAN_FREE char(*places)[PATH_MAX] = calloc((size_t)b->policy->n_watches + 1, sizeof *places);
     const struct copy c = {.top = b->top};
-    if (!places || !make_path(b->top, b->free_place, 0) || !workload_files(b->free_place, 1, 64))
+    if (!places || !workload_files(b->free_place, 1, 64))
         return failed(b->top);
     for (int i = 0; i < b->policy->n_watches; i++) {
         if (!copy_place(b->policy, &b->policy->watches[i], &c, places[i]))
             places[i][0] = '\0';
-        else if (!make_path(b->top, places[i], b->is->uid) || !workload_files(places[i], 1, 64))
+        else if (!make_files(b, places[i]))
             return failed(places[i]);
     }
     pid_t daemon = start_daemon(b);
     if (daemon < 0)
         return EXIT_FAILED;
     int status = measure_all(b, places);
-    kill(daemon, SIGTERM);
-    waitpid(daemon, NULL, 0);
+    daemon_stop(daemon);
     return status;
 }
 
-static int bench(struct bench *b)
+static int bench(struct bench *b, char **argv)
 {
-    ssize_t n = readlink("/proc/self/exe", b->self, sizeof b->self - 1);
-    strcpy(b->top, "/run/fileward-bench.XXXXXX");
-    if (n < 0 || !mkdtemp(b->top))
-        return failed("a directory in /run");
-    b->self[n] = '\0';
-    fflush(stdout);
-    signal(SIGINT, SIG_IGN); /* the directory must go in any case */
+    signal(SIGINT, SIG_IGN); /* the directories must go in any case */
     signal(SIGTERM, SIG_IGN);
+    strcpy(b->top, TOP);
+    if (!mkdtemp(b->top))
+        return failed("a directory in /run");
+    const struct daemon_dirs made = daemon_dirs_make();
     int status = -1;
     pid_t pid = fork();
     if (pid == 0) {
         signal(SIGINT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);
         prctl(PR_SET_PDEATHSIG, SIGTERM);
-        status = work(b);
-        fflush(stdout);
-        _exit(status);
+        _exit(become_copy(b, argv));
     }
     if (pid > 0)
         waitpid(pid, &status, 0);
     rmdir(b->top);
+    daemon_dirs_remove(&made);
     return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
 }
 
-static int bench_policy(const struct options *o)
+static int bench_policy(const struct options *o, char **argv)
 {
     struct findings findings;
     struct policy *p = policy_load(o->file, &findings);
-    int status = findings.errors > 0 ? EXIT_POLICY : 0;
-    if (status)
+    struct bench b = {.is = o, .policy = p};
+    int status;
+    if (findings.errors > 0) {
         findings_print(&findings, stderr);
-    if (status == 0) {
-        struct bench b = {.is = o, .policy = p};
-        status = bench(&b);
+        status = EXIT_POLICY;
+    } else if (!find_self(&b)) {
+        status = failed("/proc/self/exe");
+    } else {
+        status = is_copy_itself(&b) ? work(&b) : bench(&b, argv);
     }
     findings_free(&findings);
     policy_free(p);
@@ -341,5 +377,11 @@ int cmd_bench(int argc, char **argv)
         fputs("fileward: bench: run it as root: it mounts a file system and guards files there\n", stderr);
         return EXIT_NOT_PERMITTED;
     }
-    return bench_policy(&o);
+    CLEAN_FREE char **again = calloc((size_t)argc + 2, sizeof *again);
+    if (!again)
+        return failed("memory");
+    again[0] = "fileward";
+    again[1] = "bench";
+    memcpy(again + 2, argv + 1, (size_t)argc * sizeof *argv); /* with the NULL at the end */
+    return bench_policy(&o, again);
 }

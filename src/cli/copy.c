@@ -26,15 +26,36 @@ static bool put_patterns(FILE *out, const char *key, const struct patterns *list
     return ok;
 }
 
+static bool is_exe(const struct copy *c, const char *text)
+{
+    return c->exe && glob_match(text, c->exe);
+}
+
 static bool put_programs(FILE *out, const char *key, const struct policy *p, const struct program_list *list,
                          const struct copy *c)
 {
     bool ok = true;
     for (size_t i = 0; i < list->n; i++) {
         const char *text = p->programs[list->v[i]].text;
-        ok &= put_value(out, key, "", "", c->exe && glob_match(text, c->exe) ? c->self : text);
+        ok &= put_value(out, key, "", "", is_exe(c, text) ? c->self : text);
     }
     return ok;
+}
+
+static void put_hash(FILE *out, const uint8_t bytes[SHA256_BYTES])
+{
+    fputs("exe_sha256 = ", out);
+    for (int i = 0; i < SHA256_BYTES; i++)
+        fprintf(out, "%02x", bytes[i]);
+    fputc('\n', out);
+}
+
+static void put_hashes(FILE *out, const struct sha256_list *list, const struct copy *c)
+{
+    for (size_t i = 0; i < list->n; i++)
+        put_hash(out, list->v[i].bytes);
+    if (list->n > 0 && c->exe)
+        put_hash(out, c->self_sha256);
 }
 
 static void put_ids(FILE *out, const char *key, const struct ids *ids)
@@ -64,31 +85,64 @@ static void put_ops(FILE *out, unsigned ops)
     fputc('\n', out);
 }
 
-static bool put_rule(FILE *out, const struct policy *p, const struct rule *r, const struct copy *c)
+static bool put_rule(FILE *out, const struct policy *p, const struct rule *r, const char *name, unsigned conditions,
+                     const struct copy *c)
 {
     time_t t = (time_t)r->expires;
     struct tm tm;
     char text[64];
-    fprintf(out, "[rule %s]\naction = %s\n", r->name, action_name(r->action));
+    fprintf(out, "[rule %s]\naction = %s\n", name, action_name(r->action));
     put_ops(out, r->ops);
-    if ((r->conditions >> COND_EXPIRES & 1) && gmtime_r(&t, &tm) && strftime(text, sizeof text, "%FT%TZ", &tm) > 0)
+    if ((conditions >> COND_EXPIRES & 1) && gmtime_r(&t, &tm) && strftime(text, sizeof text, "%FT%TZ", &tm) > 0)
         fprintf(out, "expires = %s\n", text);
-    if (r->conditions >> COND_OBJECT & 1)
+    if (conditions >> COND_OBJECT & 1)
         fputs("object = public\n", out);
+    if (conditions >> COND_TRUST & 1)
+        fputs("trust = packaged\n", out);
+    if (conditions >> COND_CODE & 1)
+        fputs("code = intact\n", out);
     put_ids(out, "uid", &r->uid);
     put_ids(out, "gid", &r->gid);
     put_ids(out, "egid", &r->egid);
     put_ids(out, "loginuid", &r->loginuid);
+    put_hashes(out, &r->exe_sha256, c);
     return put_programs(out, "exe", p, &r->exe, c) && put_programs(out, "parent", p, &r->parent, c) &&
            put_programs(out, "ancestor", p, &r->ancestor, c) && put_units(out, &r->unit) &&
            put_patterns(out, "path", &r->path, c);
 }
 
+/* Whether the rule holds for `exe` only if that is packaged. */
+static bool trusts_exe(const struct policy *p, const struct rule *r, const struct copy *c)
+{
+    bool is = !(r->conditions >> COND_EXE & 1);
+    for (size_t i = 0; i < r->exe.n && !is; i++)
+        is = is_exe(c, p->programs[r->exe.v[i]].text);
+    return c->exe && is && (r->conditions >> COND_TRUST & 1);
+}
+
+/* Behind a rule that asks for self's package, and may not find one, the same without that condition. */
+static bool put_rules(FILE *out, const struct policy *p, const struct watch *w, const struct copy *c)
+{
+    bool ok = true;
+    for (int i = w->first_rule; i < w->first_rule + w->rules && ok; i++) {
+        const struct rule *r = &p->rules[i];
+        char name[2 * NAME_MAX_LEN];
+        ok = put_rule(out, p, r, r->name, r->conditions, c);
+        if (!ok || !trusts_exe(p, r, c))
+            continue;
+        snprintf(name, sizeof name, "%s/fileward-bench-%d", w->name, i);
+        ok = put_rule(out, p, r, name, r->conditions & ~(1u << COND_TRUST), c);
+    }
+    return ok;
+}
+
 static bool put_watch(FILE *out, const struct watch *w, const struct copy *c)
 {
-    static const char *const guards[] = {"open", "open+read", "open+write"}, *const logs[] = {"none", "deny", "all"};
-    fprintf(out, "[watch %s]\ndefault = %s\nguard = %s\nlog = %s\n", w->name, action_name(w->default_action),
-            guards[w->guard], logs[w->log]);
+    static const char *const guards[] = {"open", "open+read", "open+write"}, *const logs[] = {"none", "deny", "all"},
+                             *const coverages[] = {"inode", "filesystem"};
+    fprintf(out, "[watch %s]\ndefault = %s\nguard = %s\ncoverage = %s\nlog = %s\non_timeout = %s\n", w->name,
+            action_name(w->default_action), guards[w->guard], coverages[w->coverage], logs[w->log],
+            action_name(w->on_timeout));
     return put_patterns(out, "path", &w->path, c) && put_patterns(out, "exclude", &w->exclude, c);
 }
 
@@ -100,9 +154,7 @@ bool copy_policy(const struct policy *p, const struct copy *c, FILE *out)
     fprintf(out, "timeout = %dms\nuser = %" PRIu32 "\n", p->settings.timeout_ms, p->settings.uid);
     for (int i = 0; i < p->n_watches && ok; i++) {
         const struct watch *w = &p->watches[i];
-        ok = put_watch(out, w, c);
-        for (int r = w->first_rule; r < w->first_rule + w->rules && ok; r++)
-            ok = put_rule(out, p, &p->rules[r], c);
+        ok = put_watch(out, w, c) && put_rules(out, p, w, c);
     }
     return ok && !ferror(out);
 }

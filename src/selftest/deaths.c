@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/own.h"
+#include "cli/daemon.h"
 #include "selftest/selftest.h"
 
 enum { TIMEOUT_MS = 200, SLACK_MS = 100, AFTER_MS = 300, BACK_SECONDS = 20 };
@@ -231,7 +232,7 @@ static bool run_mode(struct scene *s, const char *mode)
         judge_death(s, d, let_die(s, i));
     }
     if (s->keeper > 0)
-        gate_stop(s->keeper);
+        daemon_stop(s->keeper);
     return true;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "cli/daemon.h"
 #include "selftest/selftest.h"
 
 enum { SHARED = 4096, ATTEMPT_SECONDS = 10, ROOMS = 7 };
@@ -327,7 +328,7 @@ static bool run(struct round *r)
     for (int i = 0; i < r->n; i++)
         if (r->tried[i].result != RESULT_NOT_TRIED)
             try_guarded(r, &r->tried[i], r->arenas[i]);
-    gate_stop(keeper);
+    daemon_stop(keeper);
     return true;
 }
 

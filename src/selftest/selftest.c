@@ -16,6 +16,7 @@
 
 #include "base/own.h"
 #include "cli/cli.h"
+#include "cli/daemon.h"
 #include "selftest/selftest.h"
 
 /* Numbers without names: the group that may read, the daemon's own user, the group that may, the ordinary user. */
@@ -64,12 +65,6 @@ static int open_file(const char *path)
 
 /* --- the place ---------------------------------------------------------------------------------------------------- */
 
-/* What a daemon of this machine keeps there is not ours, nor ours the machine's. Where there is none, ours goes. */
-static bool cover(const char *dir)
-{
-    return mount("fileward-selftest", dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") == 0;
-}
-
 static bool make_place(const char *top)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -82,7 +77,7 @@ static bool make_place(const char *top)
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
         if (mkdir(dirs[i], 0755) < 0)
             return false;
-    return chdir("/") == 0 && cover("/run/fileward") && cover("/var/lib/fileward");
+    return chdir("/") == 0 && daemon_dirs_cover("fileward-selftest");
 }
 
 /* Core dumps are a route; elsewhere they are a nuisance. Where the limit cannot be raised, that route is not tried. */
@@ -175,15 +170,12 @@ static int contained(const struct options *o, const char *top)
 static int selftest(const struct options *o)
 {
     char top[] = "/run/fileward-selftest.XXXXXX";
-    bool made_run = mkdir("/run/fileward", 0755) == 0, made_state = mkdir("/var/lib/fileward", 0755) == 0;
     if (!mkdtemp(top))
         return failed("a directory in /run");
+    const struct daemon_dirs made = daemon_dirs_make();
     int status = contained(o, top);
     rmdir(top);
-    if (made_run)
-        rmdir("/run/fileward");
-    if (made_state)
-        rmdir("/var/lib/fileward");
+    daemon_dirs_remove(&made);
     return status;
 }
 

@@ -190,13 +190,12 @@ bool round_run(const struct plan *p, struct report *r);
 /* deaths.c: promises 2 to 4 in small: each process of the daemon dies or stops while files are opened. */
 bool deaths_run(const struct plan *p, struct report *r);
 
-/* gate.c: the daemon. NULL: with the policy of before. -1 after showing what it said. */
+/* gate.c: starts the daemon, which daemon_stop() ends. NULL: with the policy of before. -1 after showing what it said. */
 struct gate_settings {
     const char *mode, *timeout;
     const char *watches; /* the text of the watches and rules */
 };
 pid_t gate_start(const struct plan *p, const struct gate_settings *s);
-void gate_stop(pid_t keeper);
 
 /* report.c: prints it. Returns whether all is well: nothing is open that this kernel can close. */
 bool report_print(const struct plan *p, const struct report *r, bool json);

@@ -25,10 +25,26 @@ guard = open+read
 action = deny
 object = public
 gid = 5
+[watch all]
+path = $T/all
+default = deny
+coverage = filesystem
+[watch clerk]
+path = $T/clerk
+default = deny
+[rule clerk/cat]
+action = allow
+exe = /usr/bin/cat
+exe_sha256 = 0000000000000000000000000000000000000000000000000000000000000000
+trust = packaged
+code = intact
 END
+# What it could leave: directories of its own, and below those of a daemon the copy of its policy.
 left() {
     find /run -maxdepth 1 -name 'fileward-bench.*'
+    find /run/fileward /var/lib/fileward 2>/dev/null
 }
+mkdir -p /var/lib/fileward/last-good/%of%somebody
 before=$(left)
 device=$(stat -c %d "$T")
 "$FILEWARD" bench -c "$T/conf/fileward.ini" --rounds 5 --uid 1000 --exe /usr/bin/cat --json >"$T/out" 2>"$T/err" </dev/null &
@@ -37,21 +53,43 @@ judge_of_bench() {
     JUDGE=$(pgrep --exact fileward-judge | while read -r pid; do
         grep -qs ' - tmpfs fileward-bench ' "/proc/$pid/mountinfo" && echo "$pid"
     done | head -n 1)
-    [ "$JUDGE" ] && grep -qs 'fanotify ino:' /proc/"$JUDGE"/fdinfo/*
+    [ "$JUDGE" ] && grep -qs '^fanotify ino:' /proc/"$JUDGE"/fdinfo/* && grep -qs '^fanotify sdev:' /proc/"$JUDGE"/fdinfo/*
 }
-until_true 30 judge_of_bench || fail "no judge is seen: $(cat "$T/err")"
-marks=$(cat /proc/"$JUDGE"/fdinfo/* | sed -n 's/^fanotify ino:.* sdev:\([0-9a-f]*\).*/\1/p' | sort -u)
+until_true 30 judge_of_bench || fail "no judge with marks of both kinds is seen: $(cat "$T/err")"
+keeper=$(awk '/^PPid:/ { print $2 }' "/proc/$JUDGE/status")
+pgrep --parent "$keeper" --exact fileward-clerk >/dev/null || fail "there is no clerk to be waited for"
+marks=$(cat /proc/"$JUDGE"/fdinfo/* | sed -n 's/^fanotify .*sdev:\([0-9a-f]*\).*/\1/p' | sort -u)
 assert_equal "$(wc -l <<<"$marks")" 1 "file systems with marks"
 [ $((16#$marks)) != "$device" ] || fail "the machine's own file system is marked"
+# What lies in a home is the user's, as `uid = owner` expects.
+assert_equal "$(stat -c %u /proc/"$keeper"/root/run/fileward-bench.*/home/.ssh/0)" 1000 "owner of a file in a home"
 wait $bench || fail "bench: $(cat "$T/err")"
-assert_equal "$(jq -c '[.watches[].watch]' "$T/out")" '["plain","odd"]' "watches"
+assert_equal "$(jq -c '[.watches[].watch]' "$T/out")" '["plain","odd","all","clerk"]' "watches"
 assert_equal "$(jq '[.watches[] | .open, .open_by_4, .first_open | .guarded_us.median, .unguarded_us.median | select(. <= 0)] | length' \
     "$T/out")" 0 "numbers that are not"
 assert jq -e '.watches[0].open | .guarded_us.median > .unguarded_us.median' "$T/out"
-assert_equal "$(left)" "$before" "directories left behind"
+# The clerk is asked about the code at each open, which is a way to another process and back.
+assert jq -e '.watches[3].open.guarded_us.median > 1.5 * .watches[0].open.guarded_us.median' "$T/out"
+assert_equal "$(left)" "$before" "what is left behind"
 expect_ok cat "$T/guarded/file"
 
 expect_status 2 "$FILEWARD" bench --rounds 0
 expect_status 2 "$FILEWARD" bench --uid nobody
 expect_status 3 "$FILEWARD" bench -c "$T/conf/missing.ini"
 expect_status 4 as_user 1000 "$FILEWARD" bench -c "$T/conf/fileward.ini"
+
+# On a machine that has had no daemon yet, nothing of one is left; whether it ends or is interrupted.
+own_run
+mount -t tmpfs -o mode=0755 fileward-test /var/lib || fail "cannot mount a tmpfs at /var/lib"
+policy <<END
+[watch plain]
+path = $T/guarded
+default = deny
+END
+nothing_left() {
+    [ -z "$(left)" ] || fail "$1 left behind: $(left)"
+}
+COMMAND_SECONDS=60 expect_ok "$FILEWARD" bench -c "$T/conf/fileward.ini" --rounds 1
+nothing_left "what was measured"
+timeout --signal INT 1 "$FILEWARD" bench -c "$T/conf/fileward.ini" --rounds 1000 >"$T/out" 2>&1
+nothing_left "one that was interrupted"
