@@ -64,14 +64,13 @@ keeper_dies() {
     fi
 }
 
-# One daemon from its start to its end: each role dies once, in any order, four pairs do, and the keeper last.
+# One daemon from its start to its end: each role dies once, in any order, each pair does, and the keeper last.
 life() {
     local role how
     : >"$LOG"
     forget_deaths
     start
-    for role in $(shuf -e judge spare scout herald clerk "${PAIRS[LIVES % 14]}" "${PAIRS[(LIVES + 3) % 14]}" \
-        "${PAIRS[(LIVES + 6) % 14]}" "${PAIRS[(LIVES + 9) % 14]}"); do
+    for role in $(shuf -e judge spare scout herald clerk "${PAIRS[@]}"); do
         case $role in
         *:*) pair_dies "$role" ;;
         *)
