@@ -79,11 +79,12 @@ void lint_coverage(const struct policy *p, struct findings *warnings, struct fin
     findings_sort(notes, p->files, p->n_files);
 }
 
-static bool kernel_is_old(void)
+bool coverage_of_writing(void)
 {
     struct utsname u;
     int major = 0, minor = 0;
-    return uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2 || major < 6 || (major == 6 && minor < 14);
+    return uname(&u) == 0 && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 14));
 }
 
 void check_writing(const struct policy *p, struct findings *notes)
@@ -92,13 +93,13 @@ void check_writing(const struct policy *p, struct findings *notes)
     struct statfs fs;
     for (int i = 0; i < p->n_watches; i++) {
         const struct watch *w = &p->watches[i];
-        if (w->guard == GUARD_OPEN_WRITE && kernel_is_old())
+        if (w->guard == GUARD_OPEN_WRITE && !coverage_of_writing())
             findings_note(
                 notes, w->at,
                 "guard = open+write in [watch %s]: this kernel cannot ask about writing (from Linux 6.14 on), so "
                 "that only opens are guarded",
                 w->name);
-        for (size_t k = 0; k < w->path.n && w->guard == GUARD_OPEN_WRITE && !kernel_is_old(); k++)
+        for (size_t k = 0; k < w->path.n && w->guard == GUARD_OPEN_WRITE && coverage_of_writing(); k++)
             if (find(p, &w->path.v[k], path) && statfs(path, &fs) == 0 && fs.f_type != EXT4_SUPER_MAGIC &&
                 fs.f_type != XFS_SUPER_MAGIC && fs.f_type != BTRFS_SUPER_MAGIC)
                 findings_note(

@@ -12,4 +12,7 @@ void lint_coverage(const struct policy *p, struct findings *warnings, struct fin
 /* Notes where guard = open+write cannot be, because of the kernel or of the file system. */
 void check_writing(const struct policy *p, struct findings *notes);
 
+/* Whether this kernel can ask about writing, on some file system. */
+bool coverage_of_writing(void);
+
 #endif

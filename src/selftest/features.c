@@ -8,6 +8,8 @@
 
 #include "base/own.h"
 #include "cli/client.h"
+#include "cli/content.h"
+#include "cli/coverage.h"
 #include "selftest/selftest.h"
 
 static bool setting(const char *file, char *out, size_t size)
@@ -89,4 +91,30 @@ void features_of_daemon(const struct plan *p, struct report *r)
     }
     json_decref(status);
     free(reply.body);
+}
+
+/* What the clerk would say of our own code: the reader is the same program, with the same libraries. */
+static bool is_intact(char *why, size_t size)
+{
+    static struct portrait w;
+    struct rule rule = {.conditions = 1u << COND_CODE};
+    struct watch watch = {.rules = 1};
+    const struct policy p = {.watches = &watch, .n_watches = 1, .rules = &rule, .n_rules = 1};
+    portrait_content(&p, getpid(), &w);
+    snprintf(why, size, "code = intact is not tried: %.200s", w.code_why);
+    return w.subject.intact;
+}
+
+bool features_allow(const struct plan *p, struct report *r)
+{
+    char why[240] = "guard = open+write is not tried: only from Linux 6.14 on does the kernel ask about writing";
+    bool can = true;
+    if (p->setting->closes == OPEN_GUARD)
+        can = coverage_of_writing();
+    else if (p->setting->closes == OPEN_CODE)
+        can = is_intact(why, sizeof why);
+    else
+        return true;
+    add(r, p->setting->words, can ? "there" : "missing", can ? "" : why);
+    return can;
 }

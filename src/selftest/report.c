@@ -25,7 +25,7 @@ static const char *who_name(const struct tried *t)
 
 static bool same_line(const struct tried *a, const struct tried *b)
 {
-    return a->route == b->route && a->who == b->who && a->coverage == b->coverage;
+    return a->route == b->route && a->who == b->who && a->setting == b->setting;
 }
 
 /* Whether an earlier one is the same in what `same` looks at. */
@@ -78,27 +78,47 @@ static void print_line(const struct plan *p, const struct report *r, const struc
     printf(" %s\n", first->route->what);
 }
 
-static void print_coverage(const struct plan *p, const struct report *r, const struct coverage *c)
+static void print_round(const struct plan *p, const struct report *r, const struct setting *s)
 {
-    printf("Ways to a guarded file, with coverage = %s\n%-22s %-4s %-8s", c->name, "route", "who", "expected");
+    printf(s->closes == CLOSED ? "Ways to a guarded file, with %s\n" : "What %s is said to close, with it\n", s->words);
+    printf("%-22s %-4s %-8s", "route", "who", "expected");
     for (int f = 0; f < FS_COUNT; f++)
         if (!p->fs[f].why[0])
             printf(" %-6s", p->fs[f].name);
     puts("");
     for (int i = 0; i < r->n_tried; i++)
-        if (r->tried[i].coverage == c && !seen_before(r, i, same_line))
+        if (r->tried[i].setting == s && !seen_before(r, i, same_line))
             print_line(p, r, &r->tried[i]);
     puts("");
 }
 
-static bool same_coverage(const struct tried *a, const struct tried *b)
+static bool same_setting(const struct tried *a, const struct tried *b)
 {
-    return a->coverage == b->coverage;
+    return a->setting == b->setting;
 }
 
 static bool same_route_open(const struct tried *a, const struct tried *b)
 {
-    return a->route == b->route && a->coverage == b->coverage && a->result == RESULT_KNOWN;
+    return a->route == b->route && a->setting == b->setting && a->result == RESULT_KNOWN;
+}
+
+/* How bad it is, of a way that something should have closed. */
+static int badness(enum result result)
+{
+    return result == RESULT_NOT_TRIED ? 0 : result + 1;
+}
+
+/* The same way in the round of what closes it; NULL if there is none. `fs` NULL: the worst on any, by anybody. */
+static const struct tried *remedy_of(const struct report *r, const struct tried *open, const struct fs *fs)
+{
+    const struct tried *worst = NULL;
+    for (int i = 0; i < r->n_tried; i++) {
+        const struct tried *t = &r->tried[i];
+        if (t->route == open->route && t->setting->closes != CLOSED && (!fs || (t->fs == fs && t->who == open->who)) &&
+            (!worst || badness(t->result) > badness(worst->result)))
+            worst = t;
+    }
+    return worst;
 }
 
 static void print_known(const struct report *r)
@@ -111,7 +131,11 @@ static void print_known(const struct report *r)
         if (!any)
             puts("Open, as expected, with why and what closes it");
         any = true;
-        printf("%-22s %s\n%-22s closed by: %s\n", t->route->name, t->route->limit, "", t->route->closes);
+        printf("%-22s %s\n%-22s closed by: %s", t->route->name, t->route->limit, "", t->route->closes);
+        const struct tried *remedy = remedy_of(r, t, NULL);
+        if (remedy)
+            printf(" (with %s: %s)", remedy->setting->words, results[remedy->result]);
+        puts("");
     }
     if (any)
         puts("");
@@ -130,8 +154,8 @@ static void print_rest(const struct plan *p, const struct report *r)
     for (int i = 0; i < r->n_tried; i++) {
         const struct tried *t = &r->tried[i];
         if (t->result == RESULT_OPEN || t->result == RESULT_WRONG)
-            printf("%s: %s on %s by %s, coverage = %s: %s\n", cells[t->result], t->route->name, t->fs->name,
-                   who_name(t), t->coverage->name, t->why[0] ? t->why : "one who may not got through");
+            printf("%s: %s on %s by %s, with %s: %s\n", cells[t->result], t->route->name, t->fs->name, who_name(t),
+                   t->setting->words, t->why[0] ? t->why : "one who may not got through");
     }
 }
 
@@ -162,8 +186,8 @@ static void print_all(const struct plan *p, const struct report *r)
     uname(&u);
     printf("fileward " FILEWARD_VERSION " on Linux %s\n\n", u.release);
     for (int i = 0; i < r->n_tried; i++)
-        if (!seen_before(r, i, same_coverage))
-            print_coverage(p, r, r->tried[i].coverage);
+        if (!seen_before(r, i, same_setting))
+            print_round(p, r, r->tried[i].setting);
     print_known(r);
     print_features(r);
     print_deaths(r);
@@ -186,15 +210,17 @@ static json_t *seen_json(int seen)
     return seen == CANNOT ? json_null() : seen == 0 ? json_string("open") : json_string(strerror(-seen));
 }
 
-static json_t *tried_json(const struct tried *t)
+static json_t *tried_json(const struct report *r, const struct tried *t)
 {
-    bool open = t->result == RESULT_KNOWN || t->result == RESULT_OPEN;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "route", t->route->name, "what",
-                     t->route->what, "file_system", t->fs->name, "who", who_name(t), "coverage", t->coverage->name,
-                     "expected", t->expected_open ? "open" : "closed", "result", results[t->result], "unguarded",
-                     seen_json(t->seen[TRIAL_CONTROL]), "allowed", seen_json(t->seen[TRIAL_ALLOWED]), "refused",
-                     seen_json(t->seen[TRIAL_REFUSED]), "why", text_or_null(open ? t->route->limit : t->why),
-                     "closed_by", text_or_null(open ? t->route->closes : NULL));
+    bool known = t->result == RESULT_KNOWN;
+    const struct tried *remedy = known ? remedy_of(r, t, t->fs) : NULL;
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "route", t->route->name, "what",
+        t->route->what, "file_system", t->fs->name, "who", who_name(t), "setting", t->setting->words, "expected",
+        t->expected_open ? "open" : "closed", "result", results[t->result], "unguarded",
+        seen_json(t->seen[TRIAL_CONTROL]), "allowed", seen_json(t->seen[TRIAL_ALLOWED]), "refused",
+        seen_json(t->seen[TRIAL_REFUSED]), "why", text_or_null(known ? t->route->limit : t->why), "closed_by",
+        text_or_null(known ? t->route->closes : NULL), "remedy", text_or_null(remedy ? results[remedy->result] : NULL));
 }
 
 static void print_json(const struct plan *p, const struct report *r)
@@ -206,13 +232,13 @@ static void print_json(const struct plan *p, const struct report *r)
         json_array_append_new(systems, json_pack("{s:s, s:b, s:o}", "name", p->fs[f].name, "tried", !p->fs[f].why[0],
                                                  "why", text_or_null(p->fs[f].why)));
     for (int i = 0; i < r->n_features; i++) {
-        json_t *o =
-            json_pack("{s:s, s:o}", "name", r->features[i].name, "weakens", text_or_null(r->features[i].weakens));
+        json_t *o = json_pack("{s:s}", "name", r->features[i].name);
+        json_put_name(o, "weakens", r->features[i].weakens);
         json_put_name(o, "found", r->features[i].found);
         json_array_append_new(features, o);
     }
     for (int i = 0; i < r->n_tried; i++)
-        json_array_append_new(routes, tried_json(&r->tried[i]));
+        json_array_append_new(routes, tried_json(r, &r->tried[i]));
     for (int i = 0; i < r->n_deaths; i++) {
         const struct death *d = &r->deaths[i];
         json_array_append_new(deaths, json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:i, s:i, s:o}", "mode", d->mode,

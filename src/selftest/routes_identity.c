@@ -387,11 +387,11 @@ static const struct route list_of[] = {
     {"shared-memory", "a child that shares its parent's memory", BY_BOTH, .attempt = shared_memory},
     {"exec-meanwhile", "the process becomes the allowed program while it waits for the answer", BY_BOTH,
      .genuine = genuine, .attempt = exec_meanwhile},
-    {"preload", "LD_PRELOAD", BY_BOTH, .known = OPEN_ALWAYS, .limit = CODE_LIMIT, .closes = CODE_CLOSES,
+    {"preload", "LD_PRELOAD", BY_BOTH, .known = OPEN_CODE, .limit = CODE_LIMIT, .closes = CODE_CLOSES,
      .genuine = genuine, .attempt = preloaded},
-    {"ptrace", "a system call put into it by ptrace(2)", BY_BOTH, .known = OPEN_ALWAYS, .limit = CODE_LIMIT,
+    {"ptrace", "a system call put into it by ptrace(2)", BY_BOTH, .known = OPEN_CODE, .limit = CODE_LIMIT,
      .closes = CODE_CLOSES ", or Yama's ptrace_scope = 3", .genuine = genuine, .attempt = injected},
-    {"forged-exe", "a forged exe link (PR_SET_MM_MAP)", BY_BOTH, .known = OPEN_ALWAYS, .limit = CODE_LIMIT,
+    {"forged-exe", "a forged exe link (PR_SET_MM_MAP)", BY_BOTH, .known = OPEN_CODE, .limit = CODE_LIMIT,
      .closes = CODE_CLOSES, .genuine = genuine, .attempt = forged_link},
 };
 

@@ -51,7 +51,8 @@ enum known {
     OPEN_INODE,  /* with coverage = inode */
     OPEN_READ,   /* without guard = open+read */
     OPEN_GUARD,  /* without guard = open+write */
-    OPEN_ALWAYS, /* nothing that fileward has closes it */
+    OPEN_CODE,   /* without code = intact */
+    OPEN_ALWAYS, /* no setting closes it */
 };
 
 struct route {
@@ -120,10 +121,14 @@ pid_t keep_process(struct arena *a, bool (*run)(struct arena *a));
 
 /* --- the parts ---------------------------------------------------------------------------------------------------- */
 
-/* What is tried with which words in the watches. */
-struct coverage {
-    const char *name; /* "inode" */
-    const char *keys; /* lines of the watch, beside path and default */
+/* What a round tries: all routes, or those that its words close. */
+struct setting {
+    const char *name;   /* "filesystem" */
+    const char *words;  /* "coverage = filesystem" */
+    const char *keys;   /* lines of the watches, beside path and default */
+    const char *reader; /* lines of the rules that name the reader, beside that */
+    enum known closes;  /* CLOSED: all are tried */
+    int times;          /* who may not tries so often, each time in an arena of its own: some are won by luck */
 };
 
 struct plan {
@@ -134,7 +139,7 @@ struct plan {
     gid_t allowed;    /* a group: who holds it may */
     gid_t readers;    /* a group: who holds it may read what lies in ro/ */
     struct fs fs[FS_COUNT];
-    const struct coverage *coverage;
+    const struct setting *setting;
     const char *only; /* routes with this in their name; NULL: all */
 };
 
@@ -143,7 +148,7 @@ enum result { RESULT_CLOSED, RESULT_KNOWN, RESULT_OPEN, RESULT_WRONG, RESULT_NOT
 struct tried {
     const struct route *route;
     const struct fs *fs;
-    const struct coverage *coverage;
+    const struct setting *setting;
     enum who who;
     enum result result;
     bool expected_open;
@@ -165,7 +170,7 @@ struct death {
     char why[160]; /* "": all is well */
 };
 
-enum { FEATURES_MAX = 16 };
+enum { FEATURES_MAX = 24 };
 struct report {
     struct tried *tried;
     struct death *deaths;
@@ -182,9 +187,11 @@ extern const char *const fs_names[FS_COUNT];
 void features_find(const struct plan *p, struct report *r);
 /* The same from the daemon that runs for the test: what it says is weaker. */
 void features_of_daemon(const struct plan *p, struct report *r);
+/* Whether the plan's setting can be had on this machine at all. Adds to the report what that depends on. */
+bool features_allow(const struct plan *p, struct report *r);
 
-/* round.c: all routes once, with the words of plan.coverage. Makes all arenas, runs the controls, starts the daemon, runs
- * the rest. Adds to the report. False after saying why not. */
+/* round.c: the routes that plan.setting is for. Makes all arenas, runs the controls, starts the daemon, runs the rest. Adds
+ * to the report. False after saying why not. */
 bool round_run(const struct plan *p, struct report *r);
 
 /* deaths.c: promises 2 to 4 in small: each process of the daemon dies or stops while files are opened. */
