@@ -1,5 +1,5 @@
 # promise: the gallery: every known way to a guarded file, on every file system, by root and a user; nothing open but what SECURITY.md names, and closed by what is said to close it
-# timeout: 400
+# timeout: 600
 . tests/system/lib.sh
 setup
 
