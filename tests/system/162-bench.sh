@@ -1,6 +1,7 @@
 # promise: `fileward bench` measures every watch, guards nothing but what it made itself, and leaves nothing behind
 . tests/system/lib.sh
 setup
+own_run # another bench of this machine is not the test's business
 echo x >"$T/guarded/file"
 mkdir -p "$T/home/.ssh"
 policy <<END
@@ -44,14 +45,14 @@ left() {
     find /run -maxdepth 1 -name 'fileward-bench.*'
     find /run/fileward /var/lib/fileward 2>/dev/null
 }
-mkdir -p /var/lib/fileward/last-good/%of%somebody
+mkdir -p /run/fileward /var/lib/fileward/last-good/%of%somebody
 before=$(left)
 device=$(stat -c %d "$T")
 "$FILEWARD" bench -c "$T/conf/fileward.ini" --rounds 5 --uid 1000 --exe /usr/bin/cat --json >"$T/out" 2>"$T/err" </dev/null &
 bench=$!
 judge_of_bench() {
     JUDGE=$(pgrep --exact fileward-judge | while read -r pid; do
-        grep -qs ' - tmpfs fileward-bench ' "/proc/$pid/mountinfo" && echo "$pid"
+        grep -qsF " $T " "/proc/$pid/mountinfo" && echo "$pid"
     done | head -n 1)
     [ "$JUDGE" ] && grep -qs '^fanotify ino:' /proc/"$JUDGE"/fdinfo/* && grep -qs '^fanotify sdev:' /proc/"$JUDGE"/fdinfo/*
 }
@@ -82,7 +83,7 @@ expect_status 3 "$FILEWARD" bench -c "$T/conf/missing.ini"
 expect_status 4 as_user 1000 "$FILEWARD" bench -c "$T/conf/fileward.ini"
 
 # On a machine that has had no daemon yet, nothing of one is left; whether it ends or is interrupted.
-own_run
+rmdir /run/fileward
 mount -t tmpfs -o mode=0755 fileward-test /var/lib || fail "cannot mount a tmpfs at /var/lib"
 policy <<END
 [watch plain]
