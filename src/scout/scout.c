@@ -105,7 +105,9 @@ static void on_changes(void *ctx, int fd, uint32_t events)
 /* A judge wants to know whether something has come into a watch of which we have been told and have not seen it yet. */
 static void on_bell(void *ctx, int fd, uint32_t events)
 {
-    enum { MOST = 1000 }; /* reads: others wait for us too. Who fills the queue faster is not settled, and judged by the rules */
+    enum {
+        MOST = 1000
+    }; /* reads: others wait for us too. Who fills the queue faster is not settled, and judged by the rules */
     struct scout *s = ctx;
     uint64_t rung;
     (void)events;

@@ -73,7 +73,7 @@ refused() {
 # answers_are allowed|refused WATCH NAME: for what comes to be so.
 answers_are() {
     say open "$T/guarded/$2/$3"
-    [ "$1" = allowed ] && [ "$ANSWER" = ok ] || { [ "$1" = refused ] && [ "$ANSWER" = "Operation not permitted" ]; }
+    [ "$1:$ANSWER" = allowed:ok ] || [ "$1:$ANSWER" = "refused:Operation not permitted" ]
 }
 
 # --- who asks -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 # promise: the first open of a process costs a bounded number of system calls for each thing that the rules ask for, and none for what they do not
+# shellcheck disable=SC2034 # condition_X and calls_X are read by these names
 . tests/system/lib.sh
 setup
 need strace
