@@ -222,7 +222,10 @@ static void print_programs(const json_t *all)
         else if (!json_is_string(json_object_get(o, "package")))
             fputs(": belongs to no package; whoever replaces it must do this again", stdout);
         putchar('\n');
-        json_array_foreach(json_object_get(o, "warnings"), k, w) printf("#     warning: %s\n", json_string_value(w));
+        json_array_foreach(json_object_get(o, "warnings"), k, w)
+        {
+            printf("#     warning: %s\n", json_string_value(w));
+        }
     }
 }
 

@@ -73,7 +73,10 @@ refused() {
 # answers_are allowed|refused WATCH NAME: for what comes to be so.
 answers_are() {
     say open "$T/guarded/$2/$3"
-    [ "$1" = allowed ] && [ "$ANSWER" = ok ] || { [ "$1" = refused ] && [ "$ANSWER" = "Operation not permitted" ]; }
+    case $1 in
+    allowed) [ "$ANSWER" = ok ] ;;
+    refused) [ "$ANSWER" = "Operation not permitted" ] ;;
+    esac
 }
 
 # --- who asks -----------------------------------------------------------------------------------------------------------
