@@ -246,7 +246,10 @@ static void print_lines(const json_t *all)
         putchar('\n');
     }
     fputs("\n# As root; nothing here has been run. The group has no member and no password, and stays so.\n", stdout);
-    json_array_foreach(json_object_get(all, "commands"), i, one) print_command(one);
+    json_array_foreach(json_object_get(all, "commands"), i, one)
+    {
+        print_command(one);
+    }
     fputs("\n# Then change the rule to this (fileward check && fileward reload), and start its programs again:\n",
           stdout);
     json_array_foreach(json_object_get(all, "rule_text"), i, one)

@@ -36,6 +36,6 @@ assert_equal "$STATUS" 0 "exit status"
 told=$(jq -n '[inputs | select(.kind == "timeout") | .count] | add // 0' "$LOG")
 rescued=$(jq -n '[inputs | select(.kind == "rescue") | .count] | add // 0' "$LOG")
 # What a judge has counted and not yet told dies with it.
-[ "$told" -le "$timeouts" ] && [ "$told" -ge "$rescued" ] || fail "released: $timeouts by the metric, $told by the records, $rescued rescued"
+[[ $told -le $timeouts && $told -ge $rescued ]] || fail "released: $timeouts by the metric, $told by the records, $rescued rescued"
 account
 assert_equal "$(record_count '.kind == "start"') $(record_count '.kind == "stop"')" "1 1" "start and stop records"
