@@ -138,10 +138,8 @@ static bool put_rules(FILE *out, const struct policy *p, const struct watch *w, 
 
 static bool put_watch(FILE *out, const struct watch *w, const struct copy *c)
 {
-    static const char *const guards[] = {"open", "open+read", "open+write"}, *const logs[] = {"none", "deny", "all"},
-                             *const coverages[] = {"inode", "filesystem"};
     fprintf(out, "[watch %s]\ndefault = %s\nguard = %s\ncoverage = %s\nlog = %s\non_timeout = %s\n", w->name,
-            action_name(w->default_action), guards[w->guard], coverages[w->coverage], logs[w->log],
+            action_name(w->default_action), guard_name(w->guard), coverage_name(w->coverage), log_name(w->log),
             action_name(w->on_timeout));
     return put_patterns(out, "path", &w->path, c) && put_patterns(out, "exclude", &w->exclude, c);
 }

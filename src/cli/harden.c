@@ -222,7 +222,10 @@ static void print_programs(const json_t *all)
         else if (!json_is_string(json_object_get(o, "package")))
             fputs(": belongs to no package; whoever replaces it must do this again", stdout);
         putchar('\n');
-        json_array_foreach(json_object_get(o, "warnings"), k, w) printf("#     warning: %s\n", json_string_value(w));
+        json_array_foreach(json_object_get(o, "warnings"), k, w)
+        {
+            printf("#     warning: %s\n", json_string_value(w));
+        }
     }
 }
 
@@ -243,7 +246,10 @@ static void print_lines(const json_t *all)
         putchar('\n');
     }
     fputs("\n# As root; nothing here has been run. The group has no member and no password, and stays so.\n", stdout);
-    json_array_foreach(json_object_get(all, "commands"), i, one) print_command(one);
+    json_array_foreach(json_object_get(all, "commands"), i, one)
+    {
+        print_command(one);
+    }
     fputs("\n# Then change the rule to this (fileward check && fileward reload), and start its programs again:\n",
           stdout);
     json_array_foreach(json_object_get(all, "rule_text"), i, one)

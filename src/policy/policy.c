@@ -94,6 +94,12 @@ const char *coverage_name(enum coverage c)
     return c == COVERAGE_INODE ? "inode" : "filesystem";
 }
 
+const char *log_name(enum log_level l)
+{
+    static const char *const names[] = {"none", "deny", "all"};
+    return names[l];
+}
+
 const char *condition_name(enum condition c)
 {
     static const char *const names[COND_COUNT] = {

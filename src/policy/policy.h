@@ -43,6 +43,7 @@ const char *action_name(enum action a);                             /* "allow", 
 const char *mode_name(enum mode m);                                 /* "audit", "enforce" */
 const char *guard_name(enum guard g);                               /* "open", "open+read", "open+write" */
 const char *coverage_name(enum coverage c);                         /* "inode", "filesystem" */
+const char *log_name(enum log_level l);                             /* "none", "deny", "all" */
 const char *condition_name(enum condition c);                       /* "exe", "uid" ... as written in a policy */
 const char *rule_name(const struct policy *p, int watch, int rule); /* "ssh/tools"; RULE_DEFAULT gives "ssh/default"
     from a static buffer that the next call overwrites */

@@ -104,7 +104,8 @@ static bool open_row(struct reach *r, const int32_t fsid[2])
     if (fd < 0 && (errno == EPERM || errno == EBUSY)) /* a rescue answers: it is still there */
         return false;
     if (fd < 0 || !fsid_of_fd(fd, found) || !same(found, fsid)) {
-        free(STEAL_PTR(row->path));
+        free(row->path);
+        row->path = NULL;
         return false;
     }
     r->open_fd = STEAL_FD(fd);

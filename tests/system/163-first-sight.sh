@@ -10,23 +10,23 @@ opener=$BUILD/tests/opener
 # What a watch asks for, and how many calls each process may cost beside its question. What is closed is not counted:
 # it is what was opened before.
 asked=(nothing ids exe both parent ancestor loginuid unit groups)
-condition_nothing="path = $T/guarded/nothing" calls_nothing=0
-condition_ids="uid = root" calls_ids=2
-condition_exe="exe = $opener" calls_exe=2
-condition_both="uid = root
-exe = $opener" calls_both=4
-condition_parent="parent = $opener" calls_parent=3
-condition_ancestor="ancestor = /usr/bin/none" calls_ancestor=2
-condition_loginuid="loginuid = 12345" calls_loginuid=3
-condition_unit="unit = none.service" calls_unit=2
-[[ $(</proc/self/cgroup) != *:name=systemd:* ]] || calls_unit=6 # two hierarchies: no number tells the unit
-condition_groups="gid = 12345" calls_groups=5
+declare -A condition calls
+condition[nothing]="path = $T/guarded/nothing" calls[nothing]=0
+condition[ids]="uid = root" calls[ids]=2
+condition[exe]="exe = $opener" calls[exe]=2
+condition[both]="uid = root
+exe = $opener" calls[both]=4
+condition[parent]="parent = $opener" calls[parent]=3
+condition[ancestor]="ancestor = /usr/bin/none" calls[ancestor]=2
+condition[loginuid]="loginuid = 12345" calls[loginuid]=3
+condition[unit]="unit = none.service" calls[unit]=2
+[[ $(</proc/self/cgroup) != *:name=systemd:* ]] || calls[unit]=6 # two hierarchies: no number tells the unit
+condition[groups]="gid = 12345" calls[groups]=5
 for what in "${asked[@]}"; do
     mkdir "$T/guarded/$what"
     echo x >"$T/guarded/$what/file"
-    condition=condition_$what
     printf '[watch %s]\npath = %s\ndefault = allow\n[rule %s/r]\naction = allow\n%s\n' \
-        "$what" "$T/guarded/$what" "$what" "${!condition}"
+        "$what" "$T/guarded/$what" "$what" "${condition[$what]}"
 done >"$T/policy"
 guard "timeout = 5s" <"$T/policy" # the tracer slows the judge down, which shall not look stuck
 judge=$(role_pid judge)
@@ -56,8 +56,7 @@ done
 for what in "${asked[@]}"; do
     trace "$what" >"$T/calls"
     sum=$(wc -l <"$T/calls")
-    most=calls_$what
-    most=$((${!most} + 3)) # read, statx of the object, write
+    most=$((${calls[$what]} + 3)) # read, statx of the object, write
     [ "$what" != ancestor ] || most=$((most + above))
     printf '%-9s %s calls for each new process, at most %s\n' "$what" "$((sum * 100 / times))/100" "$most"
     sed 's/(.*//' "$T/calls" | sort | uniq -c | tr '\n' ','
