@@ -1,6 +1,7 @@
 #include "base/rank.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -8,6 +9,13 @@
 #include "base/own.h"
 
 enum { FIRST = -10 };
+
+/* Whether a session of ours could go before others. Else it is better to stay in the one in which we were started. */
+static bool is_allowed(void)
+{
+    struct rlimit now;
+    return getrlimit(RLIMIT_NICE, &now) == 0 && now.rlim_cur >= 20 - FIRST;
+}
 
 /* Of the whole session: only for one that is ours. */
 static void rank_session(void)
@@ -28,12 +36,13 @@ void rank_first(void)
 
 void rank_first_alone(void)
 {
-    if (setsid() >= 0)
+    if (is_allowed() && setsid() >= 0)
         rank_session();
 }
 
 void rank_last(void)
 {
-    setsid();
+    if (is_allowed())
+        setsid();
     setpriority(PRIO_PROCESS, 0, 0);
 }

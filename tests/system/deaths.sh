@@ -13,6 +13,7 @@
 # program is looked up by its content. HOW is KILL, SEGV, SYS (the signals), CALL (a real violation of the system
 # call filter) or STOP: stopped, and going on again before anybody can take it for dead, unless it is the judge.
 HAMMER=$BUILD/tests/hammer
+declare -A stay=() # of `die`: who is only stopped
 BOUND_US=${BOUND_US:-$((300000 * SLOWNESS))} # promise 2: timeout (200 ms) and 100 ms
 
 # prepare_deaths [LINES OF [fileward]]

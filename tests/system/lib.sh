@@ -91,7 +91,7 @@ setup() {
     T=$FILEWARD_TEST_DIR
     trap finish EXIT
     # Time bounds are about the daemon, not about what else this machine does with its processors.
-    echo -15 2>/dev/null >/proc/self/autogroup
+    echo -10 2>/dev/null >/proc/self/autogroup
     mount -t tmpfs -o mode=0755 fileward-test "$T" || fail "cannot mount a tmpfs at $T"
     mkdir "$T/guarded" "$T/conf" "$T/run" "$T/log"
     # What a daemon on this machine may have there is not the test's business, nor what a test leaves there the machine's.
