@@ -41,6 +41,17 @@ for _ in {1..20}; do
     truncate -s -1 "$T/copy"
 done
 
+# What is mounted meanwhile does not end the clerk, nor what runs from there.
+clerk=$(role_pid clerk)
+mkdir "$T/mounted"
+mount -t tmpfs fileward-test "$T/mounted"
+cp "$T/copy" "$T/mounted/copy"
+expect_ok "$T/mounted/copy" "$file"
+umount -l "$T/mounted"
+cp "$T/copy" "$T/another"
+expect_ok "$T/another" "$file"
+assert_equal "$(role_pid clerk)" "$clerk" "the clerk"
+
 # A deny rule holds also where nothing can be told.
 guard "timeout = 2s" <<END
 [watch w]
@@ -74,8 +85,49 @@ cp "$T/other" "$T/unseen"
 expect_ok "$T/unseen" "$file"
 record_has '.kind == "timeout" and .verdict == "allow"'
 
+cp "$T/bin/cat" "$T/guarded/program" # for later
+
+# Somebody's long programs keep only him waiting: they are read while nobody else waits, and in the end they are known.
+guard <<END
+[watch w]
+path = $T/guarded
+default = deny
+[rule w/hash]
+action = allow
+exe_sha256 = $wanted
+uid = root
+[rule w/hash-too]
+action = allow
+exe_sha256 = $wanted
+END
+opens() {
+    while :; do
+        for i in 1 2 3 4; do
+            "$T/long/$i" "$file" &
+        done
+        wait
+    done
+}
+mkdir -m 777 "$T/long"
+for i in 1 2 3 4; do
+    cp "$T/copy" "$T/long/$i"
+    truncate -s 300M "$T/long/$i"
+done
+export T file
+timeout -s KILL 60 setpriv --reuid 1234 --regid 1234 --clear-groups bash -c "$(declare -f opens); opens" >/dev/null 2>&1 &
+long=$!
+record_has '.subject.uid == 1234 and .kind == "timeout"'
+for i in {1..10}; do
+    cp "$T/copy" "$T/fresh.$i"
+    expect_ok "$T/fresh.$i" "$file"
+done
+is_gone "$long" && fail "nobody runs long programs"
+denied() { a_record_has '.subject.uid == 1234 and .kind == "access" and .verdict == "deny"'; }
+until_true 40 denied || fail "long programs are never known"
+kill "$long" # and with it all that it started
+until_true 5 is_gone "$long" || fail "long programs do not end"
+
 # A program that is guarded itself: whoever hashes it is not asked.
-cp "$T/bin/cat" "$T/guarded/program"
 guard "timeout = 2s" <<END
 [watch w]
 path = $T/guarded
