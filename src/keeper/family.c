@@ -531,26 +531,34 @@ void family_kill(struct family *f, enum seat seat)
     syscall(SYS_pidfd_send_signal, f->seat[seat].pidfd, SIGKILL, NULL, 0);
     if (family_reap(f, seat, KILL_WAIT_MS, NULL))
         return;
-    estate_note_stray(e, pid);
+    estate_note_stray(e, pid, seat);
     empty(f, seat);
 }
 
-void estate_note_stray(struct estate *e, pid_t pid)
+void estate_note_stray(struct estate *e, pid_t pid, enum seat seat)
 {
-    pid_t *more = realloc(e->stray, ((size_t)e->n_strays + 1) * sizeof *more);
+    struct stray *more = realloc(e->stray, ((size_t)e->n_strays + 1) * sizeof *more);
     if (!more)
         return; /* it will be a zombie until we end */
     e->stray = more;
-    e->stray[e->n_strays++] = pid;
+    e->stray[e->n_strays++] = (struct stray){pid, seat};
 }
 
 int estate_reap_strays(struct estate *e)
 {
     int alive = 0;
     for (int i = 0; i < e->n_strays; i++)
-        if (waitpid(e->stray[i], NULL, WNOHANG) == 0)
+        if (waitpid(e->stray[i].pid, NULL, WNOHANG) == 0)
             e->stray[alive++] = e->stray[i];
     return e->n_strays = alive;
+}
+
+bool estate_has_room_for_clerk(const struct estate *e)
+{
+    int clerks = 0;
+    for (int i = 0; i < e->n_strays; i++)
+        clerks += e->stray[i].seat == SEAT_CLERK;
+    return clerks < CLERK_STRAYS_MAX;
 }
 
 bool family_promote(struct family *f)

@@ -41,6 +41,7 @@ struct keeper {
     int signal_fd;
     int64_t due_ns;              /* when the next tick should come */
     int64_t watchdog_ns, fed_ns; /* how often the service manager wants to hear of us (0: never); when it last did */
+    bool clerks_stuck;           /* it has been said */
     bool leaving;                /* without ending anybody else, as soon as no change is under way */
 };
 
@@ -119,7 +120,7 @@ static bool may_sit(const struct keeper *k, const struct family *f, enum seat se
 {
     const struct generation *before = k->change.leaving;
     if (seat == SEAT_CLERK)
-        return f->desk[1] >= 0;
+        return f->desk[1] >= 0 && estate_has_room_for_clerk(&k->change.estate);
     return !before || !before->family.seat[seat].pid;
 }
 
@@ -149,6 +150,19 @@ static void look_after_child(struct keeper *k, struct family *f, enum seat seat,
         family_say(f, seat, 'g');
 }
 
+/* Says once that there is no clerk, and why, and once that there can be one again. */
+static void tell_of_clerks(struct keeper *k)
+{
+    bool stuck = !estate_has_room_for_clerk(&k->change.estate);
+    if (stuck && !k->clerks_stuck)
+        aloud("fileward: %d clerks that were killed are still inside the kernel, where something does not answer them: "
+              "there is no other until one of them has ended, and on_timeout decides where rules ask it",
+              CLERK_STRAYS_MAX);
+    if (!stuck && k->clerks_stuck)
+        aloud("fileward: a clerk that was killed has ended: there is one again");
+    k->clerks_stuck = stuck;
+}
+
 static void look_after_children(struct keeper *k)
 {
     int64_t now = clock_now();
@@ -156,6 +170,7 @@ static void look_after_children(struct keeper *k)
     for (int seat = 0; f && seat < SEAT_READER; seat++)
         look_after_child(k, f, (enum seat)seat, now);
     estate_reap_strays(&k->change.estate);
+    tell_of_clerks(k);
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */

@@ -127,6 +127,38 @@ until_true 40 denied || fail "long programs are never known"
 kill "$long" # and with it all that it started
 until_true 5 is_gone "$long" || fail "long programs do not end"
 
+# A program that lies on what its server no longer answers for, below an overlay that only its own mount tree shows, is
+# unknown: whoever would read it waits for ever, deaf to every signal.
+mkdir "$T/fuse" "$T/empty" "$T/merged"
+mkfifo "$T/gate"
+cat >"$T/hides.sh" <<'END'
+"$BUILD/tests/hungfs" "$T/fuse" "$BUILD/tests/hammer" >"$T/server.said" &
+echo $! >"$T/server.pid"
+until grep -q mounted "$T/server.said"; do sleep 0.02; done
+mount -t overlay overlay -o "lowerdir=$T/fuse:$T/empty" "$T/merged" && exec "$T/merged/prog" -n 20 "$T/gate" "$file"
+END
+if [ -c /dev/fuse ]; then
+    unshare -m --propagation private env BUILD="$BUILD" T="$T" file="$file" bash "$T/hides.sh" >"$T/hidden" 2>"$T/hides" &
+    hidden=$!
+    runs() { [[ $(readlink "/proc/$hidden/exe") == */merged/prog ]]; }
+    until_true 10 runs || fail "no program on an overlay over FUSE: $(cat "$T/hides")"
+    server=$(cat "$T/server.pid")
+    kill -USR1 "$server"
+    until_true 5 grep -q hung "$T/server.said" || fail "the server does not hang"
+    clerk=$(role_pid clerk)
+    exec 9>"$T/gate" # now it asks
+    until_true 5 a_record_has '.subject.pid == '$hidden || fail "it does not ask"
+    for i in {1..5}; do
+        cp "$T/copy" "$T/beside.$i"
+        expect_ok "$T/beside.$i" "$file"
+    done
+    until_true 10 is_gone "$hidden" || fail "it waits"
+    jq -e '.ok == 10 and .eperm == 10' "$T/hidden" >/dev/null || fail "it is not unknown: $(cat "$T/hidden")"
+    assert_equal "$(role_pid clerk)" "$clerk" "the clerk"
+    exec 9>&-
+    kill -KILL "$server"
+fi
+
 # A program that is guarded itself: whoever hashes it is not asked.
 guard "timeout = 2s" <<END
 [watch w]
