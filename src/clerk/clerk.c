@@ -61,21 +61,23 @@ static void tell_to_forget(struct clerk *c)
 }
 
 /* Nobody waits for it any more; what is said of a program is remembered for others. */
-static bool is_in_vain(const struct clerk *c, const struct desk_question *q)
+static bool is_in_vain(const struct clerk *c, const struct desk_question *q, int64_t now)
 {
-    return q->wants == ATTR_CODE &&
-           clock_now() - q->ticket.read_ns >= c->is.policy->settings.timeout_ms * NS_PER_MS / 2;
+    return q->wants == ATTR_CODE && now - q->ticket.read_ns >= c->is.policy->settings.timeout_ms * NS_PER_MS / 2;
 }
 
 /* An answer that does not fit is lost: the judge asks again. */
 static void answer(struct clerk *c, const struct desk_question *q)
 {
     struct desk_answer a = {.to = *q};
-    if (is_in_vain(c, q))
+    int64_t now = clock_now();
+    if (is_in_vain(c, q, now) || shun_holds(c->is.shun, q->user, now))
         return;
     c->owes |= lookups_look(c->lookups);
-    c->enough_ns = clock_now() + slice_ns;
+    c->enough_ns = now + slice_ns;
+    shun_begin_look(c->is.shun, q->user, now);
     bool done = lookups_answer(c->lookups, &a);
+    shun_end_look(c->is.shun);
     c->enough_ns = 0;
     if (done && lookups_doubt(c->lookups, &a) && lookups_read(c->lookups)) {
         c->owes = true;

@@ -22,8 +22,8 @@
 /* The kernel's time of a change is as old as its clock's last tick: who changes a file twice within it leaves one time. */
 static const int64_t tick_ns = 20 * NS_PER_MS;
 
-/* Whose reading was stopped half-way is gone on with, for so many users. */
-enum { READERS = 64 };
+/* What was read half-way is gone on with: so many files, and of one user so many. */
+enum { READERS = 128, READERS_OF_USER = 8 };
 
 struct lookups {
     const struct policy *policy;
@@ -38,7 +38,8 @@ struct lookups {
     struct facts *departed; /* by inode and mtime: what was packaged while it had its name */
     struct reader {
         uint32_t user;
-        uint64_t used;
+        struct file_id file;
+        uint64_t used; /* 0: free */
         struct digest_work *work;
     } reader[READERS];
     uint64_t uses;
@@ -141,22 +142,29 @@ static bool go_on(void *ctx)
     return !l->stopped;
 }
 
-/* What the user of the look in hand had begun to read: his own, so that nobody else takes it away from him. */
-static struct digest_work *begun(struct lookups *l)
+/* What the user of the look in hand has read of a file. A user with many files loses his own, nobody else's. */
+static struct digest_work *begun(struct lookups *l, const struct file_id *file)
 {
-    struct reader *oldest = &l->reader[0];
+    struct reader *oldest = &l->reader[0], *own = NULL;
+    int of_user = 0;
     for (int i = 0; i < READERS; i++) {
         struct reader *r = &l->reader[i];
-        if (r->used && r->user == l->user) {
-            oldest = r;
-            break;
+        bool his = r->used && r->user == l->user;
+        if (his && file_id_equal(&r->file, file)) {
+            r->used = ++l->uses;
+            return r->work;
         }
+        of_user += his;
+        if (his && (!own || r->used < own->used))
+            own = r;
         if (r->used < oldest->used)
             oldest = r;
     }
-    oldest->user = l->user;
-    oldest->used = ++l->uses;
-    return oldest->work;
+    struct reader *r = of_user < READERS_OF_USER ? oldest : own;
+    r->user = l->user;
+    r->file = *file;
+    r->used = ++l->uses;
+    return r->work;
 }
 
 /* A change that is not over yet could leave the time that we are about to remember. False: stopped before it was. */
@@ -198,7 +206,7 @@ static void hash(struct lookups *l, int program, const struct statx *st, struct 
     if (!(f->known & ATTR_SHA256)) {
         struct digest d;
         CLEAN_FD int fd = let_settle(l, st) ? open_content(l, program, st) : -1;
-        if (fd < 0 || digest_go_on(begun(l), fd, DIGEST_SHA256, &d, go_on, l) != DIGEST_DONE)
+        if (fd < 0 || digest_go_on(begun(l, &a->to.program), fd, DIGEST_SHA256, &d, go_on, l) != DIGEST_DONE)
             return;
         memcpy(f->sha256.bytes, d.sha256, sizeof f->sha256.bytes);
         f->known |= ATTR_SHA256;
@@ -228,7 +236,7 @@ static enum trust trust_of(struct lookups *l, int fd, const struct statx *st)
     }
     if (!let_settle(l, st))
         return TRUST_STOPPED;
-    t = trust_file(l->packages, l->names, fd, NULL, begun(l), go_on, l);
+    t = trust_file(l->packages, l->names, fd, NULL, begun(l, &id), go_on, l);
     lookup_rest(l->names);
     if (t == TRUST_PACKAGED) {
         f->known |= ATTR_TRUST;

@@ -11,6 +11,7 @@
 #include "base/mounts.h"
 #include "base/register.h"
 #include "base/ring.h"
+#include "base/shun.h"
 #include "fileward/board.h"
 #include "keeper/files.h"
 
@@ -38,13 +39,14 @@ struct estate {
     struct files files;
     struct ledger *ledger;
     struct mounts *mounts; /* the keeper's own */
+    struct shun *shun;     /* the keeper's and the clerk's */
     int bell;              /* eventfd: judges ring for the scout */
     unsigned next_number;  /* of a watch in the register */
     int alive[2];          /* pipe: keeper and judges hold the write end, scout and herald the read end */
     struct stray {
         pid_t pid;
         enum seat seat;
-    } *stray; /* killed, not ended yet */
+    } * stray; /* killed, not ended yet */
     int n_strays;
 };
 

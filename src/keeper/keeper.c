@@ -124,6 +124,16 @@ static bool may_sit(const struct keeper *k, const struct family *f, enum seat se
     return !before || !before->family.seat[seat].pid;
 }
 
+/* For whatever the clerk looked at when it began to hang. */
+static void blame(struct keeper *k, int64_t now)
+{
+    uint32_t user;
+    if (shun_blame(k->change.estate.shun, now, &user))
+        aloud("fileward: the clerk hangs in a look at what uid %u runs: it does so no more for a while, and on_timeout "
+              "decides for that user where rules ask the clerk",
+              user);
+}
+
 static void look_after_child(struct keeper *k, struct family *f, enum seat seat, int64_t now)
 {
     struct child *c = &f->seat[seat];
@@ -139,6 +149,8 @@ static void look_after_child(struct keeper *k, struct family *f, enum seat seat,
     } else if (c->pid && hangs(c, seat, now)) {
         snprintf(why, sizeof why, "the %s did not say anything for %d s", seat_name(seat),
                  (int)((now - c->heard_ns) / NS_PER_S));
+        if (seat == SEAT_CLERK)
+            blame(k, now);
         family_kill(f, seat);
         on_death(k, f, seat, why, was_ready, now);
     }

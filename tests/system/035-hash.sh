@@ -124,6 +124,26 @@ done
 is_gone "$long" && fail "nobody runs long programs"
 denied() { a_record_has '.subject.uid == 1234 and .kind == "access" and .verdict == "deny"'; }
 until_true 40 denied || fail "long programs are never known"
+# The clerk hangs in one of them: the next one leaves that user alone, and nobody else.
+hangs_for_him() {
+    local clerk
+    clerk=$(role_pid clerk)
+    kill -STOP "$clerk"
+    until_true 20 is_gone "$clerk" || fail "a clerk that hangs is not replaced"
+    grep -q 'the clerk hangs in a look at what uid 1234 runs' "$T/stderr"
+}
+for i in 5 6; do # not known yet
+    cp "$T/copy" "$T/long/$i"
+    truncate -s 1000M "$T/long/$i"
+    as_user 1234 "$T/long/$i" "$file" >/dev/null 2>&1 &
+    until_true 5 a_record_has '.subject.exe == "'"$T/long/$i"'" and .kind == "timeout"' || fail "it does not ask"
+    ! hangs_for_him || break
+done
+grep -q 'uid 1234 runs' "$T/stderr" || fail "nobody is blamed"
+allowed() { cp "$T/copy" "$T/again" && limited "$T/again" "$file" >/dev/null 2>&1; }
+until_true 5 allowed || fail "nobody is allowed after it"
+cp "$T/copy" "$T/his"
+expect_busy as_user 1234 "$T/his" "$file"
 kill "$long" # and with it all that it started
 until_true 5 is_gone "$long" || fail "long programs do not end"
 
