@@ -2,11 +2,13 @@
 #ifndef FILEWARD_CLERK_H
 #define FILEWARD_CLERK_H
 
+#include "base/shun.h"
 #include "fileward/desk.h"
 #include "fileward/policy.h"
 
 struct clerk_setup {
     const struct policy *policy;
+    struct shun *shun; /* says in it whom it looks at, and leaves alone whom the keeper has written there */
     int desk_fd; /* questions come, answers go; hangs up when neither keeper nor judge lives: then the clerk leaves */
     int end_fd;  /* loop_end_fd(): leave */
     int control_fd; /* to the keeper: 'r' when questions can be answered, 'b' each second */

@@ -6,6 +6,8 @@
 #include "base/process.h"
 #include "fileward/access.h"
 
+enum { DESK_NOBODY = UINT32_MAX }; /* no user is known */
+
 /* The opener that the judge holds for the time being: code is looked at anew for each. */
 struct desk_ticket {
     int64_t read_ns;
@@ -17,6 +19,8 @@ struct desk_question {
     int64_t changed_ns;     /* its ctime */
     int32_t tid;
     uint32_t wants; /* one of ATTRS_OF_CLERK */
+    uint32_t
+        user; /* whose it is: the real uid, which a setuid program leaves as it is. The clerk takes users in turn */
     struct desk_ticket ticket;
 };
 

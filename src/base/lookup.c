@@ -156,6 +156,11 @@ bool lookup_refused_device(struct lookup *l, uint32_t major, uint32_t minor)
     return mounts_refused_device(l->mounts, major, minor);
 }
 
+bool lookup_allows_device(struct lookup *l, uint32_t major, uint32_t minor)
+{
+    return mounts_allow_device(l->mounts, major, minor);
+}
+
 const struct trail_guard *lookup_guard(const struct lookup *l)
 {
     return &l->guard;

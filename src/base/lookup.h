@@ -39,6 +39,9 @@ const char *lookup_refused(struct lookup *l, const char *path, size_t len);
 /* Whether this is the device of such a file system. */
 bool lookup_refused_device(struct lookup *l, uint32_t major, uint32_t minor);
 
+/* Whether this is the device of a file system that is mounted here, and not of such a one. Dear. */
+bool lookup_allows_device(struct lookup *l, uint32_t major, uint32_t minor);
+
 /* The same restraint for whoever follows a trail himself (policy/trail.h). Lives as long as `l`. */
 const struct trail_guard *lookup_guard(const struct lookup *l);
 

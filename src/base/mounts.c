@@ -29,8 +29,9 @@ struct mounts {
     char names[NAME_BYTES];
     size_t used;
     char line[LINE_BYTES];
-    uint64_t sought; /* the number of a mount; 0: none */
-    bool allowed;    /* it is there, and of a kind that is not refused */
+    uint64_t sought;                     /* the number of a mount; 0: none */
+    uint32_t sought_major, sought_minor; /* a device; 0:0: none */
+    bool allowed;                        /* it is there, and of a kind that is not refused */
 };
 
 void mounts_unescape(char *s)
@@ -121,6 +122,7 @@ static bool take_line(struct mounts *m, char *line)
     }
     if (!mounts_refusal(type)) {
         m->allowed |= m->sought && strtoull(field[0], NULL, 10) == m->sought;
+        m->allowed |= (m->sought_major || m->sought_minor) && major == m->sought_major && minor == m->sought_minor;
         return true;
     }
     const char *kept = keep(m, point, len), *kept_type = keep(m, type, strlen(type));
@@ -214,6 +216,16 @@ bool mounts_allow(struct mounts *m, uint64_t number)
     m->known = read_table(m);
     m->sought = 0;
     return m->known && m->allowed;
+}
+
+bool mounts_allow_device(struct mounts *m, uint32_t major, uint32_t minor)
+{
+    m->sought_major = major;
+    m->sought_minor = minor;
+    m->allowed = false;
+    m->known = read_table(m);
+    m->sought_major = m->sought_minor = 0;
+    return m->known && m->allowed && !mounts_refused_device(m, major, minor);
 }
 
 const char *mounts_refusal(const char *type)

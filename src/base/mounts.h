@@ -24,6 +24,9 @@ const char *mounts_refused(const struct mounts *m, const char *path, size_t len)
 /* Whether this is the device of a refused file system. */
 bool mounts_refused_device(const struct mounts *m, uint32_t major, uint32_t minor);
 
+/* Reads the table anew. Whether this device is in it, and of no refused file system. */
+bool mounts_allow_device(struct mounts *m, uint32_t major, uint32_t minor);
+
 /* Undoes the \ooo of the mount table, in place. */
 void mounts_unescape(char *s);
 

@@ -111,7 +111,7 @@ static const int scout_calls[] = {CALL(epoll_create1),
                                   -1};
 
 /* Reads programs, /proc and the package database. Its sockets it reads and writes like files: it can reach nobody else. */
-static const int clerk_calls[] = {CALL(statx),   CALL(pread64), CALL(readlinkat), CALL(readlink),
+static const int clerk_calls[] = {CALL(statx),   CALL(pread64), CALL(readlinkat), CALL(readlink),  CALL(lseek),
                                   CALL(fstatfs), CALL(poll),    CALL(sysinfo),    /* qsort() */ -1};
 
 /* Walks through /proc, and hands on what it finds. */

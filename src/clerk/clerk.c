@@ -9,16 +9,33 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "clerk/lookups.h"
+#include "clerk/queue.h"
+
+/* So long a look keeps the others waiting; then it is their turn, and afterwards it goes on. */
+static const int64_t slice_ns = 10 * NS_PER_MS;
 
 struct clerk {
     struct clerk_setup is;
     struct loop loop;
     struct lookups *lookups;
-    int64_t beaten_ns;
+    struct queue queue;
+    int64_t enough_ns; /* when the look in hand gives way to who waits; 0: there is none */
+    int64_t beaten_ns, looked_ns;
     bool owes; /* the judge has not been told yet that what was trusted is to be forgotten */
 };
 
-/* A sign of life, also from the midst of long work. */
+/* Takes the questions out of the socket, which holds few, so that one user's crowd does not keep others out of it. */
+static ssize_t collect(struct clerk *c)
+{
+    enum { MOST = 1024 }; /* at a time: whoever never stops asking is not alone */
+    struct desk_question q;
+    ssize_t n = 0;
+    for (int i = 0; i < MOST && (n = read(c->is.desk_fd, &q, sizeof q)) == (ssize_t)sizeof q; i++)
+        queue_put(&c->queue, &q);
+    return n;
+}
+
+/* From the midst of long work: a sign of life. Whether to go on with the look in hand. */
 static bool beat(void *ctx)
 {
     struct clerk *c = ctx;
@@ -27,7 +44,8 @@ static bool beat(void *ctx)
         (void)!write(c->is.control_fd, "b", 1);
         c->beaten_ns = now;
     }
-    return true;
+    collect(c);
+    return !c->enough_ns || now < c->enough_ns || c->queue.n == 0;
 }
 
 static bool send_answer(struct clerk *c, const struct desk_answer *a)
@@ -42,19 +60,33 @@ static void tell_to_forget(struct clerk *c)
     c->owes = c->owes && !send_answer(c, &forget);
 }
 
+/* Nobody waits for it any more; what is said of a program is remembered for others. */
+static bool is_in_vain(const struct clerk *c, const struct desk_question *q, int64_t now)
+{
+    return q->wants == ATTR_CODE && now - q->ticket.read_ns >= c->is.policy->settings.timeout_ms * NS_PER_MS / 2;
+}
+
 /* An answer that does not fit is lost: the judge asks again. */
 static void answer(struct clerk *c, const struct desk_question *q)
 {
     struct desk_answer a = {.to = *q};
+    int64_t now = clock_now();
+    if (is_in_vain(c, q, now) || shun_holds(c->is.shun, q->user, now))
+        return;
     c->owes |= lookups_look(c->lookups);
+    c->enough_ns = now + slice_ns;
+    shun_begin_look(c->is.shun, q->user, now);
     bool done = lookups_answer(c->lookups, &a);
+    shun_end_look(c->is.shun);
+    c->enough_ns = 0;
     if (done && lookups_doubt(c->lookups, &a) && lookups_read(c->lookups)) {
         c->owes = true;
-        a = (struct desk_answer){.to = *q};
-        done = lookups_answer(c->lookups, &a);
+        done = false;
     }
     tell_to_forget(c);
-    if (done && !c->owes)
+    if (!done)
+        queue_put(&c->queue, q);
+    else if (!c->owes)
         send_answer(c, &a);
 }
 
@@ -62,20 +94,18 @@ static void look_at_packages(struct clerk *c)
 {
     c->owes |= lookups_look(c->lookups);
     c->owes |= lookups_read(c->lookups);
+    c->looked_ns = clock_now();
     tell_to_forget(c);
 }
 
 static void on_questions(void *ctx, int fd, uint32_t events)
 {
+    (void)fd;
     struct clerk *c = ctx;
-    struct desk_question q;
-    ssize_t n = read(fd, &q, sizeof q);
-    if (n == (ssize_t)sizeof q) {
-        answer(c, &q);
-        beat(c);
-    } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || events & EPOLLHUP) {
+    ssize_t n = collect(c);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || events & EPOLLHUP)
         c->loop.stop = true;
-    }
+    c->loop.deadline = clock_now();
 }
 
 /* The keeper is gone; its judge may still guard and ask. */
@@ -96,13 +126,28 @@ static void on_end(void *ctx, int fd, uint32_t events)
     c->loop.stop = true;
 }
 
+/* One at a time: whoever asks does not wait for what nobody has asked yet. */
+static bool look_ahead(struct clerk *c)
+{
+    c->enough_ns = clock_now();
+    bool more = lookups_ahead(c->lookups);
+    c->enough_ns = 0;
+    return more;
+}
+
 static void on_deadline(void *ctx)
 {
     struct clerk *c = ctx;
-    look_at_packages(c);
+    struct desk_question q;
+    bool more = queue_take(&c->queue, &q);
+    if (more)
+        answer(c, &q);
+    if (!more || clock_now() - c->looked_ns >= NS_PER_S)
+        look_at_packages(c);
+    if (!more)
+        more = look_ahead(c);
     beat(c);
-    /* One at a time: whoever asks does not wait for what nobody has asked yet. */
-    c->loop.deadline = clock_now() + (lookups_ahead(c->lookups) ? 0 : NS_PER_S);
+    c->loop.deadline = clock_now() + (more || c->queue.n > 0 ? 0 : NS_PER_S);
 }
 
 struct clerk *clerk_prepare(const struct clerk_setup *setup)

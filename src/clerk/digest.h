@@ -31,6 +31,16 @@ enum digest_end {
     DIGEST_STOPPED,    /* by the beat */
 };
 
+/* How far a file has been read, so that it can be gone on with. NULL when memory is out. */
+struct digest_work;
+struct digest_work *digest_work_create(void);
+void digest_work_free(struct digest_work *w);
+
+/* Like digest_file(), but what the beat stops is gone on with at the next call for the same file, unless it has changed
+ * since. */
+enum digest_end digest_go_on(struct digest_work *w, int fd, unsigned which, struct digest *out, clerk_beat *beat,
+                             void *ctx);
+
 /* Reads the whole of `fd`, a regular file that is open for reading, wherever its offset is. */
 enum digest_end digest_file(int fd, unsigned which, struct digest *out, clerk_beat *beat, void *ctx);
 

@@ -22,9 +22,8 @@
 /* The kernel's time of a change is as old as its clock's last tick: who changes a file twice within it leaves one time. */
 static const int64_t tick_ns = 20 * NS_PER_MS;
 
-/* One look at a process's code reads files that are not known yet for so long, and then whichever it has begun. What it
- * has read is remembered, so that the next look goes on: who maps many files does not keep others waiting. */
-static const int64_t look_ns = 50 * NS_PER_MS;
+/* What was read half-way is gone on with: so many files, and of one user so many. */
+enum { READERS = 128, READERS_OF_USER = 8 };
 
 struct lookups {
     const struct policy *policy;
@@ -37,8 +36,15 @@ struct lookups {
     struct lookup *names;
     struct facts *facts;    /* by inode and ctime */
     struct facts *departed; /* by inode and mtime: what was packaged while it had its name */
-    int64_t enough_ns;      /* when the look in hand has read enough; 0: never */
-    bool postponed;         /* it had, and there was more */
+    struct reader {
+        uint32_t user;
+        struct file_id file;
+        uint64_t used; /* 0: free */
+        struct digest_work *work;
+    } reader[READERS];
+    uint64_t uses;
+    uint32_t user; /* for whom the look in hand is */
+    bool stopped;  /* it was, by the beat */
     clerk_beat *beat;
     void *ctx;
     char why[512];
@@ -47,7 +53,10 @@ struct lookups {
 struct lookups *lookups_create(const struct policy *p, clerk_beat *beat, void *ctx)
 {
     struct lookups *l = calloc(1, sizeof *l);
-    if (!l || !(l->names = lookup_create()) || !(l->facts = facts_create()) || !(l->departed = facts_create())) {
+    bool ok = l && (l->names = lookup_create()) && (l->facts = facts_create()) && (l->departed = facts_create());
+    for (int i = 0; ok && i < READERS; i++)
+        ok = (l->reader[i].work = digest_work_create()) != NULL;
+    if (!ok) {
         lookups_free(l);
         return NULL;
     }
@@ -67,6 +76,8 @@ void lookups_free(struct lookups *l)
     lookup_free(l->names);
     facts_free(l->facts);
     facts_free(l->departed);
+    for (int i = 0; i < READERS; i++)
+        digest_work_free(l->reader[i].work);
     free(l);
 }
 
@@ -121,12 +132,70 @@ static int open_program(struct lookups *l, int proc, const struct desk_question 
     return STEAL_FD(fd);
 }
 
-/* A change that is not over yet could leave the time that we are about to remember. */
-static void let_settle(const struct statx *st)
+/* --- reading ---------------------------------------------------------------------------------------------------- */
+
+/* From the midst of a look: whether to go on with it. */
+static bool go_on(void *ctx)
 {
-    int64_t age = clock_wall() - ns(&st->stx_ctime);
-    if (age >= 0 && age < tick_ns)
-        nanosleep(&(struct timespec){.tv_nsec = tick_ns - age}, NULL);
+    struct lookups *l = ctx;
+    l->stopped |= l->beat && !l->beat(l->ctx);
+    return !l->stopped;
+}
+
+/* What the user of the look in hand has read of a file. A user with many files loses his own, nobody else's. */
+static struct digest_work *begun(struct lookups *l, const struct file_id *file)
+{
+    struct reader *oldest = &l->reader[0], *own = NULL;
+    int of_user = 0;
+    for (int i = 0; i < READERS; i++) {
+        struct reader *r = &l->reader[i];
+        bool his = r->used && r->user == l->user;
+        if (his && file_id_equal(&r->file, file)) {
+            r->used = ++l->uses;
+            return r->work;
+        }
+        of_user += his;
+        if (his && (!own || r->used < own->used))
+            own = r;
+        if (r->used < oldest->used)
+            oldest = r;
+    }
+    struct reader *r = of_user < READERS_OF_USER ? oldest : own;
+    r->user = l->user;
+    r->file = *file;
+    r->used = ++l->uses;
+    return r->work;
+}
+
+/* A change that is not over yet could leave the time that we are about to remember. False: stopped before it was. */
+static bool let_settle(struct lookups *l, const struct statx *st)
+{
+    for (;;) {
+        int64_t age = clock_wall() - ns(&st->stx_ctime);
+        if (age < 0 || age >= tick_ns)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = NS_PER_MS}, NULL);
+        if (!go_on(l))
+            return false;
+    }
+}
+
+/* Opens a program for reading, on a file system that we have mounted ourselves: one of somebody else's mount tree may be
+ * an overlay over what never answers. Where a device tells nothing (btrfs has one for each subvolume) its name does. */
+static int open_content(struct lookups *l, int program, const struct statx *st)
+{
+    char link[FD_NAME_SIZE], name[PATH_MAX];
+    struct trail t = {.fd = -1};
+    bool here = lookup_allows_device(l->names, st->stx_dev_major, st->stx_dev_minor);
+    if (!here && trust_name_of(program, name))
+        trail_follow(name, false, lookup_guard(l->names), &t);
+    CLEAN_FD int ours = t.fd;
+    if (!here) {
+        struct file_id asked = file_id_of(st), named = file_id_of(&t.st);
+        if (ours < 0 || !file_id_equal(&asked, &named))
+            return -1;
+    }
+    return open(fd_name(link, here ? program : ours), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 /* --- its hash --------------------------------------------------------------------------------------------------- */
@@ -135,11 +204,9 @@ static void hash(struct lookups *l, int program, const struct statx *st, struct 
 {
     struct fact *f = facts_of(l->facts, &a->to.program, a->to.changed_ns);
     if (!(f->known & ATTR_SHA256)) {
-        char link[FD_NAME_SIZE];
         struct digest d;
-        let_settle(st);
-        CLEAN_FD int fd = open(fd_name(link, program), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0 || digest_file(fd, DIGEST_SHA256, &d, l->beat, l->ctx) != DIGEST_DONE)
+        CLEAN_FD int fd = let_settle(l, st) ? open_content(l, program, st) : -1;
+        if (fd < 0 || digest_go_on(begun(l, &a->to.program), fd, DIGEST_SHA256, &d, go_on, l) != DIGEST_DONE)
             return;
         memcpy(f->sha256.bytes, d.sha256, sizeof f->sha256.bytes);
         f->known |= ATTR_SHA256;
@@ -153,6 +220,11 @@ static void hash(struct lookups *l, int program, const struct statx *st, struct 
 
 static enum trust trust_of(struct lookups *l, int fd, const struct statx *st)
 {
+    /* First of all, since it costs nothing: whoever makes files of his own has nothing looked up, waited for or
+     * remembered. */
+    enum trust t = trust_of_inode(st);
+    if (t != TRUST_PACKAGED)
+        return t;
     struct file_id id = file_id_of(st);
     int64_t changed = ns(&st->stx_ctime), modified = ns(&st->stx_mtime);
     struct fact *f = facts_of(l->facts, &id, changed);
@@ -160,14 +232,11 @@ static enum trust trust_of(struct lookups *l, int fd, const struct statx *st)
         return TRUST_PACKAGED;
     if (st->stx_nlink == 0) {
         f = facts_of(l->departed, &id, modified);
-        return f->known & ATTR_TRUST && st->stx_uid == 0 ? TRUST_PACKAGED : TRUST_DELETED;
+        return f->known & ATTR_TRUST ? TRUST_PACKAGED : TRUST_DELETED;
     }
-    if (l->enough_ns && clock_now() >= l->enough_ns) {
-        l->postponed = true;
+    if (!let_settle(l, st))
         return TRUST_STOPPED;
-    }
-    let_settle(st);
-    enum trust t = trust_file(l->packages, l->names, fd, NULL, l->beat, l->ctx);
+    t = trust_file(l->packages, l->names, fd, NULL, begun(l, &id), go_on, l);
     lookup_rest(l->names);
     if (t == TRUST_PACKAGED) {
         f->known |= ATTR_TRUST;
@@ -200,12 +269,6 @@ static enum code_answer is_trusted(void *ctx, int fd, const struct statx *st)
     return t == TRUST_PACKAGED ? CODE_ANSWER_YES : is_undetermined(t) ? CODE_ANSWER_STOP : CODE_ANSWER_NO;
 }
 
-static bool go_on(void *ctx)
-{
-    struct lookups *l = ctx;
-    return !l->beat || l->beat(l->ctx);
-}
-
 /* Who traces it can make it do anything without a trace in its memory. */
 static bool is_traced(int proc)
 {
@@ -217,9 +280,7 @@ static bool is_traced(int proc)
 static void code(struct lookups *l, int proc, struct desk_answer *a)
 {
     struct code_seen seen = {0};
-    l->enough_ns = l->beat ? clock_now() + look_ns : 0;
     enum code c = code_look(proc, &a->to.program, is_trusted, go_on, l, &seen);
-    l->enough_ns = 0;
     snprintf(l->why, sizeof l->why, "%s%s%s", seen.name, seen.name[0] ? ": " : "", code_words(c));
     a->intact = c == CODE_INTACT && !is_traced(proc);
     if (c == CODE_INTACT && !a->intact)
@@ -240,11 +301,14 @@ bool lookups_ahead(struct lookups *l)
             struct statx st;
             if (!glob_is_literal(text))
                 continue;
+            l->user = DESK_NOBODY;
+            l->stopped = false;
             trail_follow(text, false, lookup_guard(l->names), &trail);
             CLEAN_FD int fd = trail.fd;
             if (fd < 0 || stat_identity(fd, "", AT_EMPTY_PATH, &st) < 0)
                 continue;
             trust_of(l, fd, &st);
+            l->program -= l->stopped;
             return true;
         }
     }
@@ -278,7 +342,8 @@ bool lookups_answer(struct lookups *l, struct desk_answer *a)
     CLEAN_FD int proc = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     CLEAN_FD int program = proc < 0 ? -1 : open_program(l, proc, &a->to, &st);
     a->failed = true;
-    l->postponed = false;
+    l->user = a->to.user;
+    l->stopped = false;
     if (program < 0)
         return true;
     if (a->to.wants == ATTR_SHA256)
@@ -287,5 +352,5 @@ bool lookups_answer(struct lookups *l, struct desk_answer *a)
         trust(l, program, &st, a);
     else if (a->to.wants == ATTR_CODE)
         code(l, proc, a);
-    return !l->postponed;
+    return !l->stopped;
 }

@@ -7,7 +7,7 @@
 
 struct lookups;
 
-/* NULL with errno. `beat` is called from the midst of long work. */
+/* NULL with errno. `beat` is called from the midst of long work; false ends a look, but not the reading of the database. */
 struct lookups *lookups_create(const struct policy *p, clerk_beat *beat, void *ctx);
 
 void lookups_free(struct lookups *l);
@@ -26,7 +26,7 @@ bool lookups_doubt(const struct lookups *l, const struct desk_answer *a);
  * are more. */
 bool lookups_ahead(struct lookups *l);
 
-/* Fills the answer to a->to. False: there is too much to read for one look; it goes on when it is asked again. */
+/* Fills the answer to a->to. False: the beat has ended the look; what was read is remembered for the next one. */
 bool lookups_answer(struct lookups *l, struct desk_answer *a);
 
 /* The same of a program that nobody need run, behind an O_PATH descriptor; a->to.wants is its hash or its package. */

@@ -35,8 +35,7 @@ bool trust_is_inodes(enum trust t)
     return t == TRUST_PACKAGED || t == TRUST_WRONG_OWNER;
 }
 
-/* The name of `fd` as the kernel formats it, which may be that of another mount tree. */
-static bool name_of(int fd, char out[PATH_MAX])
+bool trust_name_of(int fd, char out[PATH_MAX])
 {
     char link[FD_NAME_SIZE];
     ssize_t n = readlink(fd_name(link, fd), out, PATH_MAX);
@@ -46,9 +45,9 @@ static bool name_of(int fd, char out[PATH_MAX])
     return true;
 }
 
-/* Whether root alone can change the file: its access control list too, because where there is one the group's bits of the
+/* Its access control list too, because where there is one the group's bits of the
  * mode are the most that it grants to anybody but owner and others. */
-static enum trust of_inode(const struct statx *st)
+enum trust trust_of_inode(const struct statx *st)
 {
     if (!S_ISREG(st->stx_mode))
         return TRUST_UNREADABLE;
@@ -58,14 +57,15 @@ static enum trust of_inode(const struct statx *st)
 }
 
 /* The content, read through our own name of it, which leads nowhere that others than root chose. */
-static enum trust of_content(int fd, const uint8_t md5[DIGEST_MD5_BYTES], clerk_beat *beat, void *ctx)
+static enum trust of_content(int fd, const uint8_t md5[DIGEST_MD5_BYTES], struct digest_work *work, clerk_beat *beat,
+                             void *ctx)
 {
     char link[FD_NAME_SIZE];
     struct digest d;
     CLEAN_FD int content = open(fd_name(link, fd), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (content < 0)
         return TRUST_UNREADABLE;
-    switch (digest_file(content, DIGEST_MD5, &d, beat, ctx)) {
+    switch (digest_go_on(work, content, DIGEST_MD5, &d, beat, ctx)) {
     case DIGEST_DONE:
         return memcmp(d.md5, md5, sizeof d.md5) == 0 ? TRUST_PACKAGED : TRUST_CHANGED;
     case DIGEST_STOPPED:
@@ -89,8 +89,8 @@ static enum trust of_package(enum packaged_end end)
     }
 }
 
-enum trust trust_file(const struct packages *p, struct lookup *names, int fd, struct packaged *out, clerk_beat *beat,
-                      void *ctx)
+enum trust trust_file(const struct packages *p, struct lookup *names, int fd, struct packaged *out,
+                      struct digest_work *work, clerk_beat *beat, void *ctx)
 {
     struct packaged found = {.package = ""};
     struct statx st;
@@ -102,12 +102,12 @@ enum trust trust_file(const struct packages *p, struct lookup *names, int fd, st
         return TRUST_NO_DATABASE;
     if (stat_identity(fd, "", AT_EMPTY_PATH, &st) < 0)
         return TRUST_UNREADABLE;
-    enum trust so_far = of_inode(&st);
+    enum trust so_far = trust_of_inode(&st);
     if (so_far != TRUST_PACKAGED)
         return so_far;
     if (st.stx_nlink == 0)
         return TRUST_DELETED;
-    if (!name_of(fd, name))
+    if (!trust_name_of(fd, name))
         return TRUST_NOT_PACKAGED;
     trail_follow(name, false, lookup_guard(names), &t);
     CLEAN_FD int here = t.fd;
@@ -125,5 +125,5 @@ enum trust trust_file(const struct packages *p, struct lookup *names, int fd, st
     so_far = of_package(packages_find(p, t.real + above, &found));
     if (out)
         *out = found;
-    return so_far == TRUST_PACKAGED ? of_content(here, found.md5, beat, ctx) : so_far;
+    return so_far == TRUST_PACKAGED ? of_content(here, found.md5, work, beat, ctx) : so_far;
 }

@@ -2,6 +2,8 @@
 #ifndef FILEWARD_CLERK_TRUST_H
 #define FILEWARD_CLERK_TRUST_H
 
+#include <limits.h>
+
 #include "clerk/packages.h"
 
 struct lookup;
@@ -29,10 +31,18 @@ const char *trust_words(enum trust t);
  * otherwise: anyone can make a process run /usr/bin/wc through another name. */
 bool trust_is_inodes(enum trust t);
 
+/* Whether root alone can change what is in the file, by its owner and mode: TRUST_PACKAGED if so. */
+struct statx;
+enum trust trust_of_inode(const struct statx *st);
+
+/* The name of `fd` as the kernel formats it, which may be that of another mount tree. False: it has none. */
+bool trust_name_of(int fd, char out[PATH_MAX]);
+
 /* Judges the file behind `fd`, for which O_PATH is enough and better: nothing is opened for reading before it is known
  * to be root's, at a name in our own namespace that only root can change. `p` may be NULL (TRUST_NO_DATABASE); `names`
- * keeps us from file systems that may not answer. `out` (may be NULL) tells the package where one was found. */
-enum trust trust_file(const struct packages *p, struct lookup *names, int fd, struct packaged *out, clerk_beat *beat,
-                      void *ctx);
+ * keeps us from file systems that may not answer. `out` (may be NULL) tells the package where one was found. What the
+ * beat stops is gone on with by the same `work`. */
+enum trust trust_file(const struct packages *p, struct lookup *names, int fd, struct packaged *out,
+                      struct digest_work *work, clerk_beat *beat, void *ctx);
 
 #endif

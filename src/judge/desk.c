@@ -55,6 +55,7 @@ static int64_t ask(struct desk *d, const struct inquiry *q, const struct desk_ti
                                      .changed_ns = q->program.changed_ns,
                                      .tid = q->tid,
                                      .wants = wants,
+                                     .user = q->seen.known & ~q->seen.failed & ATTR_CREDS ? q->creds.ruid : DESK_NOBODY,
                                      .ticket = *ticket};
     if (asked_ns && now - asked_ns <= lost_ns)
         return asked_ns;

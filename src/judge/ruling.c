@@ -25,7 +25,7 @@ static bool gather(struct judge *j, const struct question *q, unsigned attribute
 {
     const struct desk_ticket ticket = {.read_ns = q->read_ns, .fd = q->fd};
     if (attributes & ATTRS_OF_CLERK)
-        attributes |= ATTR_EXE;
+        attributes |= ATTR_EXE | ATTR_CREDS; /* what runs, and in whose turn it is looked at */
     if (attributes & ~(unsigned)(ATTR_CREDS | ATTR_EXE))
         outbox_send(j);
     if (attributes & ATTR_PLACE)

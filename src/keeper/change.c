@@ -217,7 +217,7 @@ static bool raise_judges(struct change *c, struct generation *g)
     g->family.board->features = c->features;
     family_note_leaving(&g->family, c->serving ? &c->serving->family : NULL);
     enter_phase(c, PHASE_RAISING);
-    if (g->family.desk[1] >= 0 && !family_fork(&g->family, SEAT_CLERK))
+    if (g->family.desk[1] >= 0 && estate_has_room_for_clerk(&c->estate) && !family_fork(&g->family, SEAT_CLERK))
         return false;
     if (c->serving)
         family_introduce(&c->serving->family, &g->family);

@@ -44,8 +44,9 @@ int estate_prepare(struct estate *e)
     if (!e->reg)
         e->reg = reg_create(&e->reg_fd);
     e->mounts = mounts_create(MOUNTS_TABLE);
+    e->shun = shun_create();
     e->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    ok = ok && e->mounts && e->bell >= 0;
+    ok = ok && e->mounts && e->shun && e->bell >= 0;
     for (int i = 0; i < ROLE_COUNT; i++)
         if (bytes[i] && !e->rings[i].m)
             ok = ring_create(&e->rings[i], (enum role)i, bytes[i]) == 0 && ok;
@@ -247,8 +248,8 @@ static void be_clerk(struct family *f, int control)
     reg_close(e->reg);
     munmap(f->board, board_size(f->policy));
     rank_last();
-    struct clerk *c = clerk_prepare(
-        &(struct clerk_setup){.policy = f->policy, .desk_fd = f->desk[1], .end_fd = end, .control_fd = control});
+    struct clerk *c = clerk_prepare(&(struct clerk_setup){
+        .policy = f->policy, .shun = e->shun, .desk_fd = f->desk[1], .end_fd = end, .control_fd = control});
     if (!c)
         _exit(EXIT_FAILURE);
     confine(f, ROLE_CLERK);
@@ -317,6 +318,8 @@ static void be(struct family *f, enum seat seat, int control)
     char name[16];
     snprintf(name, sizeof name, "fileward-%s", role_name(role_of[seat]));
     prctl(PR_SET_NAME, name);
+    if (seat != SEAT_CLERK)
+        shun_free(f->estate->shun);
     switch (role_of[seat]) {
     case ROLE_JUDGE:
         be_judge(f, control);
@@ -531,26 +534,34 @@ void family_kill(struct family *f, enum seat seat)
     syscall(SYS_pidfd_send_signal, f->seat[seat].pidfd, SIGKILL, NULL, 0);
     if (family_reap(f, seat, KILL_WAIT_MS, NULL))
         return;
-    estate_note_stray(e, pid);
+    estate_note_stray(e, pid, seat);
     empty(f, seat);
 }
 
-void estate_note_stray(struct estate *e, pid_t pid)
+void estate_note_stray(struct estate *e, pid_t pid, enum seat seat)
 {
-    pid_t *more = realloc(e->stray, ((size_t)e->n_strays + 1) * sizeof *more);
+    struct stray *more = realloc(e->stray, ((size_t)e->n_strays + 1) * sizeof *more);
     if (!more)
         return; /* it will be a zombie until we end */
     e->stray = more;
-    e->stray[e->n_strays++] = pid;
+    e->stray[e->n_strays++] = (struct stray){pid, seat};
 }
 
 int estate_reap_strays(struct estate *e)
 {
     int alive = 0;
     for (int i = 0; i < e->n_strays; i++)
-        if (waitpid(e->stray[i], NULL, WNOHANG) == 0)
+        if (waitpid(e->stray[i].pid, NULL, WNOHANG) == 0)
             e->stray[alive++] = e->stray[i];
     return e->n_strays = alive;
+}
+
+bool estate_has_room_for_clerk(const struct estate *e)
+{
+    int clerks = 0;
+    for (int i = 0; i < e->n_strays; i++)
+        clerks += e->stray[i].seat == SEAT_CLERK;
+    return clerks < CLERK_STRAYS_MAX;
 }
 
 bool family_promote(struct family *f)

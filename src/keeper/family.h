@@ -11,6 +11,7 @@
 #include "base/mounts.h"
 #include "base/register.h"
 #include "base/ring.h"
+#include "base/shun.h"
 #include "fileward/board.h"
 #include "keeper/files.h"
 
@@ -38,10 +39,14 @@ struct estate {
     struct files files;
     struct ledger *ledger;
     struct mounts *mounts; /* the keeper's own */
+    struct shun *shun;     /* the keeper's and the clerk's */
     int bell;              /* eventfd: judges ring for the scout */
     unsigned next_number;  /* of a watch in the register */
     int alive[2];          /* pipe: keeper and judges hold the write end, scout and herald the read end */
-    pid_t *stray;          /* killed, not ended yet */
+    struct stray {
+        pid_t pid;
+        enum seat seat;
+    } * stray; /* killed, not ended yet */
     int n_strays;
 };
 
@@ -99,7 +104,12 @@ bool family_reap(struct family *f, enum seat seat, int ms, int *how);
 void family_kill(struct family *f, enum seat seat);
 
 /* Remembers a child that was killed and has not ended. */
-void estate_note_stray(struct estate *e, pid_t pid);
+void estate_note_stray(struct estate *e, pid_t pid, enum seat seat);
+
+/* Whether there may be another clerk. Those that were killed may be inside the kernel for as long as somebody likes, each
+ * with a table of packages: with a few of them there is none until one has ended, and on_timeout decides for it. */
+enum { CLERK_STRAYS_MAX = 3 };
+bool estate_has_room_for_clerk(const struct estate *e);
 
 /* Reaps what was killed earlier and has ended since. Returns how many still live. */
 int estate_reap_strays(struct estate *e);

@@ -41,6 +41,7 @@ struct keeper {
     int signal_fd;
     int64_t due_ns;              /* when the next tick should come */
     int64_t watchdog_ns, fed_ns; /* how often the service manager wants to hear of us (0: never); when it last did */
+    bool clerks_stuck;           /* it has been said */
     bool leaving;                /* without ending anybody else, as soon as no change is under way */
 };
 
@@ -119,8 +120,18 @@ static bool may_sit(const struct keeper *k, const struct family *f, enum seat se
 {
     const struct generation *before = k->change.leaving;
     if (seat == SEAT_CLERK)
-        return f->desk[1] >= 0;
+        return f->desk[1] >= 0 && estate_has_room_for_clerk(&k->change.estate);
     return !before || !before->family.seat[seat].pid;
+}
+
+/* For whatever the clerk looked at when it began to hang. */
+static void blame(struct keeper *k, int64_t now)
+{
+    uint32_t user;
+    if (shun_blame(k->change.estate.shun, now, &user))
+        aloud("fileward: the clerk hangs in a look at what uid %u runs: it does so no more for a while, and on_timeout "
+              "decides for that user where rules ask the clerk",
+              user);
 }
 
 static void look_after_child(struct keeper *k, struct family *f, enum seat seat, int64_t now)
@@ -138,6 +149,8 @@ static void look_after_child(struct keeper *k, struct family *f, enum seat seat,
     } else if (c->pid && hangs(c, seat, now)) {
         snprintf(why, sizeof why, "the %s did not say anything for %d s", seat_name(seat),
                  (int)((now - c->heard_ns) / NS_PER_S));
+        if (seat == SEAT_CLERK)
+            blame(k, now);
         family_kill(f, seat);
         on_death(k, f, seat, why, was_ready, now);
     }
@@ -149,6 +162,19 @@ static void look_after_child(struct keeper *k, struct family *f, enum seat seat,
         family_say(f, seat, 'g');
 }
 
+/* Says once that there is no clerk, and why, and once that there can be one again. */
+static void tell_of_clerks(struct keeper *k)
+{
+    bool stuck = !estate_has_room_for_clerk(&k->change.estate);
+    if (stuck && !k->clerks_stuck)
+        aloud("fileward: %d clerks that were killed are still inside the kernel, where something does not answer them: "
+              "there is no other until one of them has ended, and on_timeout decides where rules ask it",
+              CLERK_STRAYS_MAX);
+    if (!stuck && k->clerks_stuck)
+        aloud("fileward: a clerk that was killed has ended: there is one again");
+    k->clerks_stuck = stuck;
+}
+
 static void look_after_children(struct keeper *k)
 {
     int64_t now = clock_now();
@@ -156,6 +182,7 @@ static void look_after_children(struct keeper *k)
     for (int seat = 0; f && seat < SEAT_READER; seat++)
         look_after_child(k, f, (enum seat)seat, now);
     estate_reap_strays(&k->change.estate);
+    tell_of_clerks(k);
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */

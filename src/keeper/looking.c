@@ -248,7 +248,7 @@ bool looking_end(struct looking *l, struct family *f)
         return false;
     kill(l->pid, SIGKILL);
     if (waitpid(l->pid, NULL, WNOHANG) == 0)
-        estate_note_stray(f->estate, l->pid);
+        estate_note_stray(f->estate, l->pid, SEAT_READER);
     part(l);
     return true;
 }

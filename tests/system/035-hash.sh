@@ -41,6 +41,17 @@ for _ in {1..20}; do
     truncate -s -1 "$T/copy"
 done
 
+# What is mounted meanwhile does not end the clerk, nor what runs from there.
+clerk=$(role_pid clerk)
+mkdir "$T/mounted"
+mount -t tmpfs fileward-test "$T/mounted"
+cp "$T/copy" "$T/mounted/copy"
+expect_ok "$T/mounted/copy" "$file"
+umount -l "$T/mounted"
+cp "$T/copy" "$T/another"
+expect_ok "$T/another" "$file"
+assert_equal "$(role_pid clerk)" "$clerk" "the clerk"
+
 # A deny rule holds also where nothing can be told.
 guard "timeout = 2s" <<END
 [watch w]
@@ -74,8 +85,101 @@ cp "$T/other" "$T/unseen"
 expect_ok "$T/unseen" "$file"
 record_has '.kind == "timeout" and .verdict == "allow"'
 
+cp "$T/bin/cat" "$T/guarded/program" # for later
+
+# Somebody's long programs keep only him waiting: they are read while nobody else waits, and in the end they are known.
+guard <<END
+[watch w]
+path = $T/guarded
+default = deny
+[rule w/hash]
+action = allow
+exe_sha256 = $wanted
+uid = root
+[rule w/hash-too]
+action = allow
+exe_sha256 = $wanted
+END
+opens() {
+    while :; do
+        for i in 1 2 3 4; do
+            "$T/long/$i" "$file" &
+        done
+        wait
+    done
+}
+mkdir -m 777 "$T/long"
+for i in 1 2 3 4; do
+    cp "$T/copy" "$T/long/$i"
+    truncate -s 300M "$T/long/$i"
+done
+export T file
+timeout -s KILL 60 setpriv --reuid 1234 --regid 1234 --clear-groups bash -c "$(declare -f opens); opens" >/dev/null 2>&1 &
+long=$!
+record_has '.subject.uid == 1234 and .kind == "timeout"'
+for i in {1..10}; do
+    cp "$T/copy" "$T/fresh.$i"
+    expect_ok "$T/fresh.$i" "$file"
+done
+is_gone "$long" && fail "nobody runs long programs"
+denied() { a_record_has '.subject.uid == 1234 and .kind == "access" and .verdict == "deny"'; }
+until_true 40 denied || fail "long programs are never known"
+# The clerk hangs in one of them: the next one leaves that user alone, and nobody else.
+hangs_for_him() {
+    local clerk
+    clerk=$(role_pid clerk)
+    kill -STOP "$clerk"
+    until_true 20 is_gone "$clerk" || fail "a clerk that hangs is not replaced"
+    grep -q 'the clerk hangs in a look at what uid 1234 runs' "$T/stderr"
+}
+for i in 5 6; do # not known yet
+    cp "$T/copy" "$T/long/$i"
+    truncate -s 1000M "$T/long/$i"
+    as_user 1234 "$T/long/$i" "$file" >/dev/null 2>&1 &
+    until_true 5 a_record_has '.subject.exe == "'"$T/long/$i"'" and .kind == "timeout"' || fail "it does not ask"
+    ! hangs_for_him || break
+done
+grep -q 'uid 1234 runs' "$T/stderr" || fail "nobody is blamed"
+allowed() { cp "$T/copy" "$T/again" && limited "$T/again" "$file" >/dev/null 2>&1; }
+until_true 5 allowed || fail "nobody is allowed after it"
+cp "$T/copy" "$T/his"
+expect_busy as_user 1234 "$T/his" "$file"
+kill "$long" # and with it all that it started
+until_true 5 is_gone "$long" || fail "long programs do not end"
+
+# A program that lies on what its server no longer answers for, below an overlay that only its own mount tree shows, is
+# unknown: whoever would read it waits for ever, deaf to every signal.
+mkdir "$T/fuse" "$T/empty" "$T/merged"
+mkfifo "$T/gate"
+cat >"$T/hides.sh" <<'END'
+"$BUILD/tests/hungfs" "$T/fuse" "$BUILD/tests/hammer" >"$T/server.said" &
+echo $! >"$T/server.pid"
+until grep -q mounted "$T/server.said"; do sleep 0.02; done
+mount -t overlay overlay -o "lowerdir=$T/fuse:$T/empty" "$T/merged" && exec "$T/merged/prog" -n 20 "$T/gate" "$file"
+END
+if [ -c /dev/fuse ]; then
+    unshare -m --propagation private env BUILD="$BUILD" T="$T" file="$file" bash "$T/hides.sh" >"$T/hidden" 2>"$T/hides" &
+    hidden=$!
+    runs() { [[ $(readlink "/proc/$hidden/exe") == */merged/prog ]]; }
+    until_true 10 runs || fail "no program on an overlay over FUSE: $(cat "$T/hides")"
+    server=$(cat "$T/server.pid")
+    kill -USR1 "$server"
+    until_true 5 grep -q hung "$T/server.said" || fail "the server does not hang"
+    clerk=$(role_pid clerk)
+    exec 9>"$T/gate" # now it asks
+    until_true 5 a_record_has '.subject.pid == '$hidden || fail "it does not ask"
+    for i in {1..5}; do
+        cp "$T/copy" "$T/beside.$i"
+        expect_ok "$T/beside.$i" "$file"
+    done
+    until_true 10 is_gone "$hidden" || fail "it waits"
+    jq -e '.ok == 10 and .eperm == 10' "$T/hidden" >/dev/null || fail "it is not unknown: $(cat "$T/hidden")"
+    assert_equal "$(role_pid clerk)" "$clerk" "the clerk"
+    exec 9>&-
+    kill -KILL "$server"
+fi
+
 # A program that is guarded itself: whoever hashes it is not asked.
-cp "$T/bin/cat" "$T/guarded/program"
 guard "timeout = 2s" <<END
 [watch w]
 path = $T/guarded

@@ -104,6 +104,52 @@ done
 is_gone "$mapper" && fail "the mapper has ended"
 kill -KILL "$mapper"
 
+# A crowd of one user, whose library is never at rest, does not keep others from what is theirs.
+cat >"$T/crowd.c" <<'END'
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static void *opens(void *file)
+{
+    for (;;)
+        close(open(file, O_RDONLY));
+}
+__attribute__((constructor)) static void begin(void)
+{
+    pthread_t thread;
+    for (int i = 0; i < 8; i++)
+        pthread_create(&thread, NULL, opens, getenv("CROWD_FILE"));
+    for (int i = 0;; i++) {
+        chmod(getenv("LD_PRELOAD"), i % 2 ? 0755 : 0700);
+        usleep(1000);
+    }
+}
+END
+mkdir "$T/theirs"
+cc -shared -fPIC -o "$T/theirs/crowd.so" "$T/crowd.c" -lpthread || fail "cannot build a library"
+chown -R 1234:1234 "$T/theirs"
+guard <<END
+[watch w]
+path = $T/guarded
+default = deny
+[rule w/intact]
+action = allow
+exe = $program $T/hammer
+code = intact
+END
+cp "$BUILD/tests/hammer" "$T/hammer"
+mkfifo -m 666 "$T/pipe"
+timeout -s KILL 60 setpriv --reuid 1234 --regid 1234 --clear-groups \
+    env LD_PRELOAD="$T/theirs/crowd.so" CROWD_FILE="$file" "$program" "$T/pipe" >/dev/null 2>&1 &
+crowd=$!
+record_has '.subject.uid == 1234 and .verdict == "deny" and (.subject.flags | index("foreign-code"))'
+expect_ok "$T/hammer" -s 2 "$file"
+jq -e '.eperm + .ebusy + .other == 0 and .ok > 100' <<<"$OUTPUT" >/dev/null || fail "a crowd keeps others out: $OUTPUT"
+is_gone "$crowd" && fail "the crowd has ended"
+kill "$crowd" # and with it what it started
+
 # A program of one's own, which changes its own code, or makes some.
 cat >"$T/own.c" <<'END'
 #include <fcntl.h>

@@ -49,7 +49,8 @@ static bool gather(struct fixture *f, uint64_t ino, struct desk_ticket t, unsign
     f->inquiry.tid = f->process.tid;
     f->inquiry.process = &f->process;
     f->inquiry.program = (struct program){.id = {.ino = ino}, .changed_ns = 5};
-    f->inquiry.seen = (struct subject){.known = ATTR_EXE};
+    f->inquiry.creds = (struct creds){.ruid = 1234, .euid = 0};
+    f->inquiry.seen = (struct subject){.known = ATTR_EXE | ATTR_CREDS};
     return desk_gather(f->desk, &f->inquiry, &t, attribute);
 }
 
@@ -80,6 +81,7 @@ static void test_lasting(void **state)
     assert_int_equal(q.tid, 7);
     assert_int_equal(q.wants, ATTR_TRUST);
     assert_int_equal(q.program.ino, 1);
+    assert_int_equal(q.user, 1234);
     /* The same program again is not asked twice. */
     assert_false(gather(&f, 1, b, ATTR_TRUST));
     struct desk_question none;
@@ -88,7 +90,7 @@ static void test_lasting(void **state)
     assert_true(desk_is_settled(f.desk, &a) && desk_is_settled(f.desk, &b));
     assert_true(gather(&f, 1, b, ATTR_TRUST));
     assert_true(f.inquiry.seen.packaged);
-    assert_int_equal(f.inquiry.seen.known, ATTR_EXE | ATTR_TRUST);
+    assert_int_equal(f.inquiry.seen.known, ATTR_EXE | ATTR_CREDS | ATTR_TRUST);
     assert_int_equal(f.inquiry.seen.failed, 0);
     assert_true(gather(&f, 1, ticket(12, 9), ATTR_TRUST));
     /* Another file, and the same file changed, are others. */

@@ -93,6 +93,29 @@ static void test_blocks(void **state)
     assert_int_equal(digest_file(desk->fd, DIGEST_MD5, &d, beat, &b), DIGEST_STOPPED);
 }
 
+/* Stopped again and again it comes to the same, however little is read at a time; not if it is another file by now. */
+static void test_go_on(void **state)
+{
+    struct desk *desk = *state;
+    struct digest d;
+    put_million(desk);
+    struct digest_work *w = digest_work_create();
+    int times = 1;
+    for (; digest_go_on(w, desk->fd, DIGEST_SHA256, &d, beat, &(struct beats){.desk = desk, .left = 2}) ==
+           DIGEST_STOPPED;)
+        times++;
+    assert_hex(d.sha256, sizeof d.sha256, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    assert_in_range(times, 1000000 / DIGEST_BLOCK / 2, 1000000 / DIGEST_BLOCK + 2);
+    assert_int_equal(digest_go_on(w, desk->fd, DIGEST_SHA256, &d, beat, &(struct beats){.desk = desk, .left = 2}),
+                     DIGEST_STOPPED);
+    assert_int_equal(ftruncate(desk->fd, 999999), 0);
+    assert_int_equal(digest_go_on(w, desk->fd, DIGEST_SHA256, &d, NULL, NULL), DIGEST_DONE);
+    struct digest all;
+    assert_int_equal(digest_file(desk->fd, DIGEST_SHA256, &all, NULL, NULL), DIGEST_DONE);
+    assert_memory_equal(d.sha256, all.sha256, sizeof all.sha256);
+    digest_work_free(w);
+}
+
 static void test_unstable(void **state)
 {
     struct desk *desk = *state;
@@ -125,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_known, build, demolish),
         cmocka_unit_test_setup_teardown(test_blocks, build, demolish),
+        cmocka_unit_test_setup_teardown(test_go_on, build, demolish),
         cmocka_unit_test_setup_teardown(test_unstable, build, demolish),
         cmocka_unit_test_setup_teardown(test_refused, build, demolish),
     };

@@ -34,7 +34,7 @@ static void test_strays(void **state)
     struct estate e = {0};
     pid_t pids[MANY];
     for (int i = 0; i < MANY; i++)
-        estate_note_stray(&e, pids[i] = sleeper());
+        estate_note_stray(&e, pids[i] = sleeper(), SEAT_SCOUT);
     assert_int_equal(estate_reap_strays(&e), MANY);
     for (int i = 0; i < MANY; i += 2)
         kill(pids[i], SIGKILL);
@@ -48,6 +48,32 @@ static void test_strays(void **state)
     while (estate_reap_strays(&e) > 0)
         ;
     assert_int_equal(wait(NULL), -1);
+    free(e.stray);
+}
+
+/* A few clerks that do not end are enough; the others' strays count for nothing here. */
+static void test_stuck_clerks(void **state)
+{
+    (void)state;
+    struct estate e = {0};
+    pid_t first = 0;
+    for (int i = 0; i < CLERK_STRAYS_MAX; i++) {
+        pid_t other = sleeper(), clerk = sleeper();
+        assert_true(estate_has_room_for_clerk(&e));
+        estate_note_stray(&e, other, SEAT_SCOUT);
+        assert_true(estate_has_room_for_clerk(&e));
+        estate_note_stray(&e, clerk, SEAT_CLERK);
+        first = first ? first : clerk;
+    }
+    assert_false(estate_has_room_for_clerk(&e));
+    kill(first, SIGKILL);
+    while (estate_reap_strays(&e) == 2 * CLERK_STRAYS_MAX)
+        ;
+    assert_true(estate_has_room_for_clerk(&e));
+    for (int i = 0; i < e.n_strays; i++)
+        kill(e.stray[i].pid, SIGKILL);
+    while (estate_reap_strays(&e) > 0)
+        ;
     free(e.stray);
 }
 
@@ -137,7 +163,8 @@ static void test_aloud(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_strays), cmocka_unit_test(test_leaving),
-                                       cmocka_unit_test(test_too_many_groups), cmocka_unit_test(test_aloud)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_strays), cmocka_unit_test(test_stuck_clerks),
+                                       cmocka_unit_test(test_leaving), cmocka_unit_test(test_too_many_groups),
+                                       cmocka_unit_test(test_aloud)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

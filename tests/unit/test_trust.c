@@ -11,6 +11,7 @@ struct house {
     struct root root;
     struct packages *packages;
     struct lookup *names;
+    struct digest_work *work;
 };
 
 static int build(void **state)
@@ -28,6 +29,7 @@ static int build(void **state)
     put_link(&h.root, "/bin", "usr/bin");
     h.packages = packages_read(h.root.dir, NULL, NULL, &why);
     h.names = lookup_create();
+    h.work = digest_work_create();
     assert_non_null(h.packages);
     assert_non_null(h.names);
     *state = &h;
@@ -39,6 +41,7 @@ static int demolish(void **state)
     struct house *h = *state;
     packages_free(h->packages);
     lookup_free(h->names);
+    digest_work_free(h->work);
     remove_root(&h->root);
     return 0;
 }
@@ -47,7 +50,7 @@ static enum trust trust_of(const struct house *h, const char *path)
 {
     CLEAN_FD int fd = open(in_root(&h->root, path), O_PATH | O_CLOEXEC);
     assert_true(fd >= 0);
-    return trust_file(h->packages, h->names, fd, NULL, NULL, NULL);
+    return trust_file(h->packages, h->names, fd, NULL, h->work, NULL, NULL);
 }
 
 static const char *tool(const struct house *h)
@@ -60,14 +63,14 @@ static void test_packaged(void **state)
     struct house *h = *state;
     struct packaged found;
     CLEAN_FD int fd = open(tool(h), O_PATH | O_CLOEXEC);
-    assert_int_equal(trust_file(h->packages, h->names, fd, &found, NULL, NULL), TRUST_PACKAGED);
+    assert_int_equal(trust_file(h->packages, h->names, fd, &found, h->work, NULL, NULL), TRUST_PACKAGED);
     assert_string_equal(found.package, "tool");
     assert_int_equal(trust_of(h, "/bin/tool"), TRUST_PACKAGED); /* by whatever name it is reached */
     put_link(&h->root, "/usr/bin/link", "/nowhere");
     assert_int_equal(unlink(in_root(&h->root, "/usr/bin/link")), 0);
     put_link(&h->root, "/usr/bin/link", "tool");
     assert_int_equal(trust_of(h, "/usr/bin/link"), TRUST_PACKAGED);
-    assert_int_equal(trust_file(NULL, h->names, fd, NULL, NULL, NULL), TRUST_NO_DATABASE);
+    assert_int_equal(trust_file(NULL, h->names, fd, NULL, h->work, NULL, NULL), TRUST_NO_DATABASE);
 }
 
 static void test_not_packaged(void **state)
@@ -150,12 +153,12 @@ static void test_deleted(void **state)
     CLEAN_FD int memory = memfd_create("tool", MFD_CLOEXEC);
     put_bytes(&h->root, "/usr/bin/new", "A", 1, 0755);
     assert_int_equal(rename(in_root(&h->root, "/usr/bin/new"), tool(h)), 0);
-    assert_int_equal(trust_file(h->packages, h->names, old, NULL, NULL, NULL), TRUST_DELETED);
+    assert_int_equal(trust_file(h->packages, h->names, old, NULL, h->work, NULL, NULL), TRUST_DELETED);
     assert_int_equal(fchmod(memory, 0755), 0);
-    assert_int_equal(trust_file(h->packages, h->names, memory, NULL, NULL, NULL), TRUST_DELETED);
+    assert_int_equal(trust_file(h->packages, h->names, memory, NULL, h->work, NULL, NULL), TRUST_DELETED);
     /* Its last name shows " (deleted)" behind it; a file of that very name is another one. */
     put_bytes(&h->root, "/usr/bin/tool (deleted)", "A", 1, 0755);
-    assert_int_equal(trust_file(h->packages, h->names, old, NULL, NULL, NULL), TRUST_DELETED);
+    assert_int_equal(trust_file(h->packages, h->names, old, NULL, h->work, NULL, NULL), TRUST_DELETED);
 }
 
 static bool never(void *ctx)
@@ -168,7 +171,7 @@ static void test_stopped(void **state)
 {
     struct house *h = *state;
     CLEAN_FD int fd = open(tool(h), O_PATH | O_CLOEXEC);
-    assert_int_equal(trust_file(h->packages, h->names, fd, NULL, never, NULL), TRUST_STOPPED);
+    assert_int_equal(trust_file(h->packages, h->names, fd, NULL, h->work, never, NULL), TRUST_STOPPED);
 }
 
 static void test_words(void **state)

@@ -1,0 +1,60 @@
+#include "clerk/queue.h"
+
+static uint64_t *line_of(struct queue *q, uint32_t user)
+{
+    return &q->line[user % QUEUE_LINES];
+}
+
+static void leave(struct queue *q, int fd)
+{
+    q->place[fd].taken = false;
+    q->n--;
+    while (q->end > 0 && !q->place[q->end - 1].taken)
+        q->end--;
+}
+
+void queue_put(struct queue *q, const struct desk_question *question)
+{
+    int fd = question->ticket.fd;
+    if (fd < 0 || fd >= FILES_MAX)
+        return;
+    if (q->place[fd].taken) {
+        const struct desk_question *there = &q->question[fd];
+        /* A descriptor is another opener's only when the one before has been answered. */
+        if (there->ticket.read_ns > question->ticket.read_ns ||
+            (there->ticket.read_ns == question->ticket.read_ns && there->wants == question->wants))
+            return;
+        leave(q, fd);
+    }
+    q->place[fd] = (struct place){.taken = true,
+                                  .user = question->user,
+                                  .served = *line_of(q, question->user),
+                                  .since = question->ticket.read_ns};
+    q->question[fd] = *question;
+    q->n++;
+    if (fd >= q->end)
+        q->end = fd + 1;
+}
+
+static bool comes_before(const struct place *a, const struct place *b)
+{
+    return a->served != b->served ? a->served < b->served : a->since < b->since;
+}
+
+bool queue_take(struct queue *q, struct desk_question *out)
+{
+    const struct place *next = NULL;
+    for (int i = 0; i < q->end; i++)
+        if (q->place[i].taken && (!next || comes_before(&q->place[i], next)))
+            next = &q->place[i];
+    if (!next)
+        return false;
+    uint32_t user = next->user;
+    *out = q->question[next - q->place];
+    leave(q, (int)(next - q->place));
+    *line_of(q, user) = ++q->takings;
+    for (int i = 0; i < q->end; i++)
+        if (q->place[i].user == user)
+            q->place[i].served = q->takings;
+    return true;
+}
