@@ -79,6 +79,9 @@ void ruling(struct judge *j, const struct question *q, struct outcome *o);
 /* ruling.c: no decision could be made in time: on_timeout decides. */
 void ruling_give_up(struct judge *j, const struct question *q, struct outcome *o);
 
+/* ruling.c: with this answer the question is done with: of an exec, what it has still to ask is known by it. */
+void ruling_given(struct judge *j, const struct question *q, enum answer answer);
+
 /* ruling.c: the question has waited for half the timeout. Until then it may be put aside: the keeper sees us move. */
 bool ruling_is_late(const struct judge *j, const struct question *q);
 

@@ -276,6 +276,7 @@ static void release(struct judge *j, const struct question *q)
         let_pass(j, q);
         return;
     }
+    ruling_given(j, q, answer_fallback(gate));
     answer(j, q, answer_fallback(gate));
     if (dropped)
         return;

@@ -247,15 +247,21 @@ void subject_reach(struct subjects *t, struct inquiry *q)
     need_proc(t, q);
 }
 
-static bool has_exec(const struct slot *s, const struct inquiry *q, const struct file_id *id)
+static bool has_exec(const struct slot *s, int32_t tid)
 {
-    return s->used && s->process.tid == q->tid && s->exec.asked && file_id_equal(&s->exec.id, id);
+    return s->used && s->process.tid == tid && (s->exec.asked || s->exec.pending);
 }
 
-struct last_exec *subject_exec(struct subjects *t, struct inquiry *q, const struct file_id *id)
+struct last_exec *subject_exec(struct subjects *t, struct inquiry *q)
 {
     struct slot *s = t->asker;
-    return has_exec(s, q, id) && (q->process || need_ids(t, q)) && has_exec(s, q, id) ? &s->exec : NULL;
+    return has_exec(s, q->tid) && (q->process || need_ids(t, q)) && has_exec(s, q->tid) ? &s->exec : NULL;
+}
+
+struct last_exec *subject_last_exec(struct subjects *t, int32_t tid)
+{
+    struct slot *s = slot_for(t, tid);
+    return has_exec(s, tid) ? &s->exec : NULL;
 }
 
 struct last_exec *subject_begin_exec(struct subjects *t, struct inquiry *q, const struct file_id *id)
