@@ -211,6 +211,7 @@ static bool is_unwanted(const struct judge *j, const struct question *q)
 static bool handle(struct judge *j, const struct question *q)
 {
     struct outcome o;
+    j->ticket = 0; /* of the question before */
     if (is_one_of_us(j, q->tid) || is_unwanted(j, q)) {
         answer(j, q, ANSWER_ALLOW);
         return true;
@@ -218,7 +219,6 @@ static bool handle(struct judge *j, const struct question *q)
     if (is_dropped(j, q->gate))
         return handle_dropped(j, q);
     object_find(&j->finder, q->watch, j->is.gates[q->gate].number, q->fd, &j->thing);
-    j->ticket = 0;
     if (awaits_scout(j, q))
         return false;
     if (!j->thing.inside) {
