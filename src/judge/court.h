@@ -13,6 +13,10 @@
 #include "judge/subject.h"
 #include "judge/verdicts.h"
 
+/* Questions put aside at once: the rest of the room is for reading more. */
+enum { ASIDE_MAX = HELD_MAX / 2 };
+_Static_assert(ASIDE_MAX + BATCH <= HELD_MAX - BATCH, "there is always room to read");
+
 /* What came of a question. */
 struct outcome {
     bool not_yet; /* nothing: look at it again later */
@@ -45,9 +49,9 @@ struct judge {
         int64_t released_told;
     } source[GATES_MAX];
     struct question batch[BATCH];
-    /* Questions whose opener has not fallen asleep yet, or that the clerk has not answered; asked again after the others
-     * had their turn. */
-    struct question deferred[HELD_MAX];
+    /* Questions whose opener has not fallen asleep yet, or that clerk or scout have not answered; asked again after the
+     * others had their turn. */
+    struct question deferred[ASIDE_MAX + BATCH];
     int n_deferred;
     /* of the question in hand */
     struct inquiry inquiry;

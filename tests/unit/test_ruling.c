@@ -41,15 +41,18 @@ static pid_t make_opener(void)
 static void let_it_come_to(pid_t opener, enum proc_call wanted)
 {
     struct process p;
+    struct process_sight sight;
     uint64_t flags;
     assert_int_equal(process_open(&p, opener), 0);
+    process_sight_open(&sight, &p);
     for (int i = 0; i < 20; i++) {
         int status;
         assert_int_equal(ptrace(PTRACE_SYSCALL, opener, NULL, NULL), 0);
         assert_int_equal(waitpid(opener, &status, 0), opener);
         assert_true(WIFSTOPPED(status));
-        if (process_call(&p, &flags) != wanted)
+        if (process_sight_call(&sight, &flags) != wanted)
             continue;
+        process_sight_close(&sight);
         process_close(&p);
         return;
     }
@@ -107,7 +110,8 @@ static void ask_about(struct court *c, int watch, enum question_kind kind, const
 {
     struct question q = question(c, watch, kind);
     *o = (struct outcome){0};
-    c->j.thing = (struct thing){.watch = watch, .id = *id, .inside = true, .seen = {.known = ATTR_PLACE, .place = "/a"}};
+    c->j.thing =
+        (struct thing){.watch = watch, .id = *id, .inside = true, .seen = {.known = ATTR_PLACE, .place = "/a"}};
     subject_find(c->j.subjects, q.tid, 0, &c->j.inquiry);
     ruling(&c->j, &q, o);
     assert_false(o->not_yet);
