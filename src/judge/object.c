@@ -267,14 +267,17 @@ bool object_is_guarded(const struct object_finder *f, const struct thing *t, int
     return patterns_cover(f->policy, &w->path, t->path) && !patterns_cover(f->policy, &w->exclude, t->path);
 }
 
-/* Another name of it would be another place; of a directory there is but one. A link or a rename changes the ctime. */
+/* Another name of it would be another place; of a directory there is but one. A link or a rename changes the ctime. The
+ * scout may be far behind, or have been told of too much at once. */
 static void settle(const struct object_finder *f, struct thing *t)
 {
-    bool young = clock_wall() - t->changed_ns <= SETTLES_MS * NS_PER_MS, one = t->directory || t->links <= 1;
+    const int64_t seen_ns = atomic_load(&f->board->scout_seen_ns);
+    bool young = clock_wall() - t->changed_ns <= SETTLES_MS * NS_PER_MS, one = t->directory || t->links <= 1,
+         seen = t->changed_ns < seen_ns - TOLD_MS * NS_PER_MS;
     if (f->policy->watches[t->watch].coverage != COVERAGE_FILESYSTEM || !atomic_load(&f->board->scanned))
         return;
     t->settled = one && t->links > 0 && !young;
-    t->disputed = !one && young;
+    t->disputed = !one && (young || !seen);
 }
 
 void object_find(const struct object_finder *f, int watch, int number, int fd, struct thing *t)
