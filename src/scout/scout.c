@@ -107,7 +107,9 @@ static void on_changes(void *ctx, int fd, uint32_t events)
 /* Sees all that has happened, and says so. */
 static void catch_up(struct scout *s)
 {
-    enum { MOST = 1000 }; /* reads: others wait for us too. Who fills the queue faster is not settled, and judged by the rules */
+    enum {
+        MOST = 1000
+    }; /* reads: others wait for us too. Who fills the queue faster is not settled, and judged by the rules */
     const int64_t seen_ns = clock_wall();
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
     int reads = 0;
