@@ -109,6 +109,8 @@ struct board {
      * writes the last number that it has come to. */
     _Atomic uint32_t scout_asked;   /* judge */
     _Atomic uint32_t scout_settled; /* scout */
+    _Atomic int64_t
+        scout_seen_ns; /* scout: CLOCK_REALTIME; it has seen all that happened before. Each second, if it can */
     /* scout */
     _Atomic uint32_t scanned; /* 1 when the first marking is complete */
     _Atomic uint64_t rescans; /* times that everything was looked at again, because changes were missed */

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ _Static_assert(GROUP_BYTES % 4096 == 0, "memory is given back by the page");
  * readers who saw nothing look whether it did. The file is sparse: only pages that hold something take memory. */
 struct reg {
     uint64_t layout;
+    uint64_t seed[2]; /* of the hashes, so that nobody can choose inodes that all meet in one slot */
     _Atomic uint32_t devices;
     struct reg_device device[REGISTER_DEVICES_MAX];
     _Atomic uint32_t top; /* entries below this have been used */
@@ -67,7 +69,7 @@ struct reg {
     _Alignas(4096) char names[2 * NAME_BYTES];
 };
 
-#define LAYOUT (UINT64_C(6) << 32 | sizeof(struct entry))
+#define LAYOUT (UINT64_C(7) << 32 | sizeof(struct entry))
 
 static struct reg *map(int fd)
 {
@@ -83,6 +85,10 @@ struct reg *reg_create(int *fd)
     struct reg *r = map(memory);
     if (!r)
         return NULL;
+    if (getrandom(r->seed, sizeof r->seed, 0) != (ssize_t)sizeof r->seed) {
+        reg_close(r);
+        return NULL;
+    }
     r->layout = LAYOUT;
     r->used[0] = 1; /* entry 0 means none */
     atomic_store(&r->top, 1);
@@ -117,19 +123,44 @@ struct once *reg_once(struct reg *r)
 
 /* --- finding ---------------------------------------------------------------------------------------------------- */
 
-static uint32_t mix(uint64_t h)
+static uint64_t rotate(uint64_t x, int by)
 {
-    h *= UINT64_C(0x9E3779B97F4A7C15);
-    h ^= h >> 29;
-    h *= UINT64_C(0xC2B2AE3D27D4EB4F);
-    return (uint32_t)(h >> 32);
+    return x << by | x >> (64 - by);
 }
 
-static uint32_t hash_of_id(int watch, const struct file_id *id)
+static void sip_round(uint64_t v[4])
 {
-    uint64_t h = id->ino * UINT64_C(0x9E3779B97F4A7C15);
-    h ^= ((uint64_t)id->major << 40 ^ (uint64_t)id->minor << 8 ^ (uint64_t)watch) * UINT64_C(0xC2B2AE3D27D4EB4F);
-    return mix(h ^ (uint64_t)id->born_ns);
+    v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
+    v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] += v[3], v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
+}
+
+/* SipHash-1-3, without the length at the end: that is always the same for one kind of key. */
+static uint32_t hash_words(const struct reg *r, const uint64_t *words, int n)
+{
+    uint64_t v[4] = {r->seed[0] ^ UINT64_C(0x736f6d6570736575), r->seed[1] ^ UINT64_C(0x646f72616e646f6d),
+                     r->seed[0] ^ UINT64_C(0x6c7967656e657261), r->seed[1] ^ UINT64_C(0x7465646279746573)};
+    for (int i = 0; i < n; i++) {
+        v[3] ^= words[i];
+        sip_round(v);
+        v[0] ^= words[i];
+    }
+    v[2] ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(v);
+    return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
+}
+
+static uint32_t hash_of_id(const struct reg *r, int watch, const struct file_id *id)
+{
+    const uint64_t words[] = {(uint64_t)watch, (uint64_t)id->major << 32 | id->minor, id->ino, (uint64_t)id->born_ns};
+    return hash_words(r, words, sizeof words / sizeof *words);
+}
+
+static uint32_t hash_of_handle(const struct reg *r, uint64_t handle)
+{
+    return hash_words(r, &handle, 1);
 }
 
 /* Where a search goes on. */
@@ -184,7 +215,7 @@ uint64_t reg_stamp(const struct reg *r, uint32_t entry)
 
 uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id)
 {
-    uint32_t hash = hash_of_id(watch, id);
+    uint32_t hash = hash_of_id(r, watch, id);
     for (int looks = 0; looks < LOOKS; looks++) {
         uint32_t table = atomic_load_explicit(&r->table, memory_order_acquire), n;
         struct probe p = probe_begin(r, table, hash);
@@ -201,7 +232,7 @@ uint32_t reg_find(const struct reg *r, int watch, const struct file_id *id)
 size_t reg_with_handle(const struct reg *r, uint64_t handle, uint32_t *out, size_t max)
 {
     size_t found = 0;
-    struct probe p = probe_begin(r, atomic_load(&r->table), mix(handle));
+    struct probe p = probe_begin(r, atomic_load(&r->table), hash_of_handle(r, handle));
     for (uint32_t n; found < max && handle && (n = probe_next(&p));) {
         const struct entry *e = &r->entry[n];
         bool known = e->handle != handle || !(atomic_load(&e->state) & HOLDS);
@@ -289,7 +320,7 @@ static void move_slots(struct reg *r)
         const struct entry *e = &r->entry[n];
         if (!is_findable(e))
             continue;
-        uint32_t hash[2] = {hash_of_id(e->watch, &e->id), mix(e->handle)};
+        uint32_t hash[2] = {hash_of_id(r, e->watch, &e->id), hash_of_handle(r, e->handle)};
         for (int i = 0; i < (e->handle ? 2 : 1); i++) {
             uint32_t at = hash[i] & mask;
             while (atomic_load_explicit(&slot[at], memory_order_relaxed))
@@ -417,7 +448,7 @@ uint32_t reg_add(struct reg *r, int watch, const struct file_id *id, uint32_t pa
         r->entry[e->parent].children++;
     r->serial += STATE_STEP;
     atomic_store_explicit(&e->state, r->serial | HOLDS, memory_order_release);
-    put_in_slot(r, hash_of_id(watch, id), n);
+    put_in_slot(r, hash_of_id(r, watch, id), n);
     mind_the_slots(r);
     return n;
 }
@@ -508,9 +539,9 @@ void reg_remove(struct reg *r, uint32_t n)
     if (n == 0 || n >= REGISTER_ENTRIES_MAX || !is_findable(&r->entry[n]))
         return;
     struct entry *e = &r->entry[n];
-    take_from_slot(r, hash_of_id(e->watch, &e->id), n);
+    take_from_slot(r, hash_of_id(r, e->watch, &e->id), n);
     if (e->handle)
-        take_from_slot(r, mix(e->handle), n);
+        take_from_slot(r, hash_of_handle(r, e->handle), n);
     atomic_fetch_or(&e->state, HIDDEN);
     bury(r, n);
     mind_the_slots(r);
@@ -531,9 +562,13 @@ void reg_mend(struct reg *r)
             r->used[n / 64] &= ~(UINT64_C(1) << (n % 64));
         }
     }
-    for (uint32_t n = 1; (n = used_from(r, n)); n++)
-        if (r->entry[n].parent)
-            r->entry[r->entry[n].parent].children++;
+    for (uint32_t n = 1; (n = used_from(r, n)); n++) {
+        struct entry *e = &r->entry[n];
+        if (e->parent >= REGISTER_ENTRIES_MAX || !is_used(r, e->parent))
+            e->parent = 0; /* nonsense */
+        if (e->parent)
+            r->entry[e->parent].children++;
+    }
     move_slots(r);
     for (uint32_t n = 1; (n = used_from(r, n)); n++)
         bury(r, n);
@@ -554,10 +589,10 @@ void reg_set_note(struct reg *r, uint32_t entry, const struct reg_note *note)
     struct entry *e = &r->entry[entry];
     if (e->handle != note->handle) {
         if (e->handle)
-            take_from_slot(r, mix(e->handle), entry);
+            take_from_slot(r, hash_of_handle(r, e->handle), entry);
         e->handle = note->handle;
         if (note->handle)
-            put_in_slot(r, mix(note->handle), entry);
+            put_in_slot(r, hash_of_handle(r, note->handle), entry);
         mind_the_slots(r);
     }
     e->charged = note->charged;

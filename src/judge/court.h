@@ -13,6 +13,10 @@
 #include "judge/subject.h"
 #include "judge/verdicts.h"
 
+/* Questions put aside at once: the rest of the room is for reading more. */
+enum { ASIDE_MAX = HELD_MAX / 2 };
+_Static_assert(ASIDE_MAX + BATCH <= HELD_MAX - BATCH, "there is always room to read");
+
 /* What came of a question. */
 struct outcome {
     bool not_yet; /* nothing: look at it again later */
@@ -45,9 +49,9 @@ struct judge {
         int64_t released_told;
     } source[GATES_MAX];
     struct question batch[BATCH];
-    /* Questions whose opener has not fallen asleep yet, or that the clerk has not answered; asked again after the others
-     * had their turn. */
-    struct question deferred[HELD_MAX];
+    /* Questions whose opener has not fallen asleep yet, or that clerk or scout have not answered; asked again after the
+     * others had their turn. */
+    struct question deferred[ASIDE_MAX + BATCH];
     int n_deferred;
     /* of the question in hand */
     struct inquiry inquiry;
@@ -78,6 +82,9 @@ void ruling(struct judge *j, const struct question *q, struct outcome *o);
 
 /* ruling.c: no decision could be made in time: on_timeout decides. */
 void ruling_give_up(struct judge *j, const struct question *q, struct outcome *o);
+
+/* ruling.c: with this answer the question is done with: of an exec, what it has still to ask is known by it. */
+void ruling_given(struct judge *j, const struct question *q, enum answer answer);
 
 /* ruling.c: the question has waited for half the timeout. Until then it may be put aside: the keeper sees us move. */
 bool ruling_is_late(const struct judge *j, const struct question *q);

@@ -22,6 +22,7 @@ struct question {
     int64_t read_ns; /* clock_now() when it was read */
     int held;        /* its place on the board */
     bool awaits_clerk;
+    uint64_t whom;   /* in whose crowd it counts, once it is put aside: never 0 then */
     uint32_t ticket; /* of board.scout_asked; 0: the scout has not been asked */
 };
 

@@ -13,6 +13,7 @@
 #include "base/lookup.h"
 #include "base/mounts.h"
 #include "judge/court.h"
+#include "judge/crowd.h"
 #include "policy/needs.h"
 
 /* --- one question ----------------------------------------------------------------------------------------------- */
@@ -158,6 +159,16 @@ static bool is_dropped(const struct judge *j, int gate)
     return gate >= j->is.policy->n_watches;
 }
 
+/* A user, or a thread that cannot be looked at. */
+static uint64_t whose(struct judge *j, const struct question *q)
+{
+    if (j->inquiry.tid != q->tid)
+        subject_find(j->subjects, q->tid, 0, &j->inquiry);
+    subject_gather(j->subjects, &j->inquiry, ATTR_CREDS);
+    return j->inquiry.seen.failed & ATTR_CREDS ? UINT64_C(1) << 63 | (uint32_t)q->tid
+                                               : UINT64_C(1) << 62 | j->inquiry.seen.fsuid;
+}
+
 /* Puts a question aside. */
 static void defer(struct judge *j, const struct question *q)
 {
@@ -165,6 +176,8 @@ static void defer(struct judge *j, const struct question *q)
     *d = *q;
     d->awaits_clerk = j->inquiry.awaits_clerk;
     d->ticket = j->ticket;
+    if (!d->whom)
+        d->whom = whose(j, q);
 }
 
 static bool scout_has_settled(const struct judge *j, uint32_t ticket)
@@ -211,6 +224,7 @@ static bool is_unwanted(const struct judge *j, const struct question *q)
 static bool handle(struct judge *j, const struct question *q)
 {
     struct outcome o;
+    j->ticket = 0; /* of the question before */
     if (is_one_of_us(j, q->tid) || is_unwanted(j, q)) {
         answer(j, q, ANSWER_ALLOW);
         return true;
@@ -218,7 +232,6 @@ static bool handle(struct judge *j, const struct question *q)
     if (is_dropped(j, q->gate))
         return handle_dropped(j, q);
     object_find(&j->finder, q->watch, j->is.gates[q->gate].number, q->fd, &j->thing);
-    j->ticket = 0;
     if (awaits_scout(j, q))
         return false;
     if (!j->thing.inside) {
@@ -261,7 +274,8 @@ static bool batch_is_late(struct gate_source *s, int n)
     return late;
 }
 
-/* More is asked than can be decided: who has waited for so long is released, so that those behind are not late too. */
+/* More is asked than can be decided: who has waited for so long, or has most put aside, is released, so that others are
+ * not late too. */
 static void release(struct judge *j, const struct question *q)
 {
     const struct gate *gate = &j->is.gates[q->gate];
@@ -276,6 +290,7 @@ static void release(struct judge *j, const struct question *q)
         let_pass(j, q);
         return;
     }
+    ruling_given(j, q, answer_fallback(gate));
     answer(j, q, answer_fallback(gate));
     if (dropped)
         return;
@@ -331,6 +346,17 @@ enum { BESIDES = 64, FILES_ENOUGH = FILES_MAX - 2 * BATCH - BESIDES };
 _Static_assert(HELD_MAX + SUBJECTS_MAX * SUBJECT_FILES + SIGHTS_MAX * SIGHT_FILES + GATES_MAX + BESIDES < FILES_ENOUGH,
                "room for all of them");
 
+/* Who fills the room makes it: a crowd of one user's must not keep the others from being heard. */
+static void make_room(struct judge *j)
+{
+    while (j->n_deferred > ASIDE_MAX) {
+        int i = crowd_oldest(j->deferred, j->n_deferred);
+        struct question q = j->deferred[i];
+        memmove(&j->deferred[i], &j->deferred[i + 1], sizeof q * (size_t)(--j->n_deferred - i));
+        release(j, &q);
+    }
+}
+
 static void take_batch(struct gate_source *s)
 {
     struct judge *j = s->judge;
@@ -352,6 +378,7 @@ static void take_batch(struct gate_source *s)
         beat(j);
     }
     outbox_send(j);
+    make_room(j);
 }
 
 static void on_questions(void *ctx, int fd, uint32_t events)
@@ -359,8 +386,6 @@ static void on_questions(void *ctx, int fd, uint32_t events)
     (void)fd, (void)events;
     struct gate_source *s = ctx;
     struct judge *j = s->judge;
-    if (j->n_deferred > HELD_MAX - BATCH)
-        return; /* no room: first those that wait */
     pace_woken(&j->pace, clock_now());
     tell_busy(j, true);
     take_batch(s);

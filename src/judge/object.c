@@ -189,25 +189,17 @@ static bool place_anywhere(const struct object_finder *f, struct thing *t)
     return placed;
 }
 
-/* The place of an inode that the register does not have. It was reached through a marked directory, so its place is that
- * directory's and the last component of its name. The name is what the opener's mount tree makes of it and may be a lie:
- * it counts only if, in our own tree, the directory it names is one that this watch marked and the whole name is this
- * inode. */
-static bool place_of_newcomer(const struct object_finder *f, struct thing *t)
+/* The place that `name` says, if the directory it names is one that this watch marked and the whole name is the inode in
+ * hand. */
+static bool place_in_marked(const struct object_finder *f, struct thing *t, const char *name)
 {
-    char name[PATH_MAX];
-    size_t len = kernel_name(f, t->fd, name, sizeof name);
-    char *slash = len > 0 && name[0] == '/' ? strrchr(name, '/') : NULL;
+    const char *slash = strrchr(name, '/');
     struct statx st, dir;
-    if (!slash || !may_be_in_one(f, t->watch, name))
+    if (!slash || !may_be_in_one(f, t->watch, name) || !lookup_plain(f->names, name, &dir, &st))
         return false;
-    bool there = lookup_plain(f->names, name, &dir, &st);
-    lookup_rest(f->names);
-    struct file_id here = there ? file_id_of(&st) : (struct file_id){0};
-    if (!there || !file_id_equal(&here, &t->id))
+    struct file_id here = file_id_of(&st), parent = file_id_of(&dir);
+    if (!file_id_equal(&here, &t->id))
         return false;
-
-    struct file_id parent = file_id_of(&dir);
     uint32_t entry = reg_find(f->reg, t->number, &parent);
     if (!entry)
         entry = reg_find(f->reg, t->number + REGISTER_NEIGHBOURHOOD, &parent);
@@ -220,6 +212,54 @@ static bool place_of_newcomer(const struct object_finder *f, struct thing *t)
     t->path[at] = '/';
     memcpy(t->path + at + 1, slash + 1, last + 1);
     return true;
+}
+
+/* By the name that the inode in hand has where `dir` is, a directory in which this watch may have marked something. Not of
+ * one that has several: any of them might come out. */
+static bool place_on_mount_of(const struct object_finder *f, struct thing *t, const char *dir)
+{
+    char name[PATH_MAX];
+    struct statx st;
+    return t->links == 1 && lookup_directory(f->names, dir, &st) >= 0 && st.stx_dev_major == t->id.major &&
+           st.stx_dev_minor == t->id.minor && st.stx_mnt_id != t->mount && name_on(f, t, dir, name, sizeof name) > 0 &&
+           name[0] == '/' && place_in_marked(f, t, name);
+}
+
+static bool place_by_patterns(const struct object_finder *f, struct thing *t)
+{
+    enum { MOST = 32 }; /* directories: more is too long for who waits */
+    const struct patterns *paths = &f->policy->watches[t->watch].path;
+    char dir[PATH_MAX];
+    int looks = 0;
+    for (size_t i = 0; i < paths->n; i++) {
+        const struct pattern *p = &paths->v[i];
+        for (size_t h = 0; p->home && h < f->policy->n_homes && looks < MOST; h++, looks++)
+            if (place_on_mount_of(f, t, f->policy->homes[h].path))
+                return true;
+        size_t n = p->home ? 0 : glob_literal_prefix(p->text);
+        /* A directory, or a file in one. */
+        for (int up = 0; up < 2 && n > 0 && n < sizeof dir && looks < MOST; up++, looks++) {
+            memcpy(dir, p->text, n);
+            dir[n] = '\0';
+            if (place_on_mount_of(f, t, dir))
+                return true;
+            n = (size_t)(strrchr(dir, '/') - dir);
+        }
+    }
+    return false;
+}
+
+/* The place of an inode that the register does not have. It was reached through a marked directory, so its place is that
+ * directory's and the last component of its name. The name is what the opener's mount tree makes of it and may be a lie, or
+ * that of another mount: then it is asked for where the watch was marked. */
+static bool place_of_newcomer(const struct object_finder *f, struct thing *t)
+{
+    char name[PATH_MAX];
+    size_t len = kernel_name(f, t->fd, name, sizeof name);
+    bool placed = (len > 0 && name[0] == '/' && place_in_marked(f, t, name)) ||
+                  (t->watch >= 0 && !t->directory && place_by_patterns(f, t));
+    lookup_rest(f->names);
+    return placed;
 }
 
 /* Whether the marks of a watch ask about anything that it does not guard. */
@@ -267,14 +307,17 @@ bool object_is_guarded(const struct object_finder *f, const struct thing *t, int
     return patterns_cover(f->policy, &w->path, t->path) && !patterns_cover(f->policy, &w->exclude, t->path);
 }
 
-/* Another name of it would be another place; of a directory there is but one. A link or a rename changes the ctime. */
+/* Another name of it would be another place; of a directory there is but one. A link or a rename changes the ctime. The
+ * scout may be far behind, or have been told of too much at once. */
 static void settle(const struct object_finder *f, struct thing *t)
 {
-    bool young = clock_wall() - t->changed_ns <= SETTLES_MS * NS_PER_MS, one = t->directory || t->links <= 1;
+    const int64_t seen_ns = atomic_load(&f->board->scout_seen_ns);
+    bool young = clock_wall() - t->changed_ns <= SETTLES_MS * NS_PER_MS, one = t->directory || t->links <= 1,
+         seen = t->changed_ns < seen_ns - TOLD_MS * NS_PER_MS;
     if (f->policy->watches[t->watch].coverage != COVERAGE_FILESYSTEM || !atomic_load(&f->board->scanned))
         return;
     t->settled = one && t->links > 0 && !young;
-    t->disputed = !one && young;
+    t->disputed = !one && (young || !seen);
 }
 
 void object_find(const struct object_finder *f, int watch, int number, int fd, struct thing *t)

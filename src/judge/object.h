@@ -27,7 +27,7 @@ struct thing {
 };
 
 /* Young is what may just have come from somewhere else: a rename and a link change an inode's ctime. */
-enum { SETTLES_MS = 2000 };
+enum { SETTLES_MS = 2000, TOLD_MS = 500 /* after a change the scout has been told of it */ };
 
 struct object_finder {
     const struct policy *policy;

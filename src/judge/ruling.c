@@ -35,6 +35,25 @@ static bool gather(struct judge *j, const struct question *q, unsigned attribute
            desk_gather(j->desk, &j->inquiry, &ticket, attributes & (unsigned)ATTRS_OF_CLERK);
 }
 
+static uint64_t watch_bit(int watch)
+{
+    return UINT64_C(1) << watch;
+}
+_Static_assert(WATCHES_MAX <= 64, "a bit for each watch");
+
+/* Where one is refused there is no exec any more: the questions that it had before it will not come, and what asks in its
+ * clothes (io_uring, before the call returns) is something else. */
+void ruling_given(struct judge *j, const struct question *q, enum answer answer)
+{
+    struct last_exec *e = subject_last_exec(j->subjects, q->tid);
+    if (!e)
+        return;
+    if (answer_verdict(&j->is.gates[q->gate], answer) == ACTION_DENY)
+        *e = (struct last_exec){0};
+    else if (q->kind == QUESTION_OPEN && q->watch >= 0 && q->watch < WATCHES_MAX)
+        e->pending &= ~watch_bit(q->watch);
+}
+
 /* No decision could be made in time: on_timeout decides. */
 void ruling_give_up(struct judge *j, const struct question *q, struct outcome *o)
 {
@@ -42,6 +61,7 @@ void ruling_give_up(struct judge *j, const struct question *q, struct outcome *o
     o->decision = (struct decision){.action = j->is.policy->watches[q->watch].on_timeout, .rule = RULE_DEFAULT};
     o->reason = REASON_TIMEOUT;
     o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE;
+    ruling_given(j, q, o->answer);
 }
 
 /* How long a question may be put aside: until then the keeper sees the judge move. */
@@ -112,39 +132,24 @@ static void decide_open(struct judge *j, const struct question *q, struct outcom
     o->decision = d[o->op];
 }
 
-static uint64_t watch_bit(int watch)
-{
-    return UINT64_C(1) << watch;
-}
-_Static_assert(WATCHES_MAX <= 64, "a bit for each watch");
-
-/* Whether the thread asked in `watches` about an exec of this object, and still is in an execve. */
-static bool in_exec(struct judge *j, const struct question *q, uint64_t watches, struct outcome *o)
-{
-    uint64_t flags;
-    const struct process_sight *opener = watches & watch_bit(q->watch) ? subject_sight(j->subjects, &j->inquiry) : NULL;
-    if (!opener)
-        return false;
-    enum proc_call call = process_sight_call(opener, &flags);
-    o->not_yet = call == CALL_RUNNING;
-    return call == CALL_EXEC;
-}
-
 /* The kernel asks twice about an exec: OPEN_EXEC, then OPEN by the same thread in the same call. Then it reads the
- * program's beginning. All of these are the exec. */
+ * program's beginning. All of these are the exec; one that is over is forgotten. */
 static bool part_of_exec(struct judge *j, const struct question *q, struct outcome *o)
 {
     if (q->kind == QUESTION_EXEC)
         return true;
-    struct last_exec *e = subject_exec(j->subjects, &j->inquiry, &j->thing.id);
+    struct last_exec *e = subject_exec(j->subjects, &j->inquiry);
     if (!e)
         return false;
-    if (q->kind != QUESTION_OPEN)
-        return in_exec(j, q, e->asked, o);
-    bool exec = in_exec(j, q, e->pending, o);
-    if (!o->not_yet)
-        e->pending &= ~watch_bit(q->watch);
-    return exec;
+    const uint64_t expected = q->kind == QUESTION_OPEN ? e->pending : e->asked;
+    const bool meant = expected & watch_bit(q->watch) && file_id_equal(&e->id, &j->thing.id);
+    uint64_t flags;
+    const struct process_sight *opener = subject_sight(j->subjects, &j->inquiry);
+    enum proc_call call = opener ? process_sight_call(opener, &flags) : CALL_OTHER;
+    o->not_yet = meant && call == CALL_RUNNING;
+    if (call != CALL_RUNNING && call != CALL_EXEC)
+        *e = (struct last_exec){0};
+    return meant && call == CALL_EXEC;
 }
 
 /* Only of an exec that is allowed: whoever may not even do that must not gain, by a second question that is put aside
@@ -154,7 +159,9 @@ static void remember_exec(struct judge *j, const struct question *q)
     struct last_exec *e = subject_begin_exec(j->subjects, &j->inquiry, &j->thing.id);
     if (!e)
         return;
-    e->asked |= watch_bit(q->watch);
+    /* Nobody asks about the rest of it where only opens are asked about. */
+    if (j->is.policy->watches[q->watch].guard != GUARD_OPEN || q->gate != q->watch)
+        e->asked |= watch_bit(q->watch);
     e->pending |= watch_bit(q->watch);
 }
 
@@ -188,4 +195,5 @@ void ruling(struct judge *j, const struct question *q, struct outcome *o)
         return;
     o->reason = o->decision.rule == RULE_DEFAULT ? REASON_DEFAULT : REASON_RULE;
     o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_DENY;
+    ruling_given(j, q, o->answer);
 }

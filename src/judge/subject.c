@@ -247,15 +247,21 @@ void subject_reach(struct subjects *t, struct inquiry *q)
     need_proc(t, q);
 }
 
-static bool has_exec(const struct slot *s, const struct inquiry *q, const struct file_id *id)
+static bool has_exec(const struct slot *s, int32_t tid)
 {
-    return s->used && s->process.tid == q->tid && s->exec.asked && file_id_equal(&s->exec.id, id);
+    return s->used && s->process.tid == tid && (s->exec.asked || s->exec.pending);
 }
 
-struct last_exec *subject_exec(struct subjects *t, struct inquiry *q, const struct file_id *id)
+struct last_exec *subject_exec(struct subjects *t, struct inquiry *q)
 {
     struct slot *s = t->asker;
-    return has_exec(s, q, id) && (q->process || need_ids(t, q)) && has_exec(s, q, id) ? &s->exec : NULL;
+    return has_exec(s, q->tid) && (q->process || need_ids(t, q)) && has_exec(s, q->tid) ? &s->exec : NULL;
+}
+
+struct last_exec *subject_last_exec(struct subjects *t, int32_t tid)
+{
+    struct slot *s = slot_for(t, tid);
+    return has_exec(s, tid) ? &s->exec : NULL;
 }
 
 struct last_exec *subject_begin_exec(struct subjects *t, struct inquiry *q, const struct file_id *id)
@@ -330,8 +336,25 @@ static struct slot *slot_of_ancestor(struct subjects *t, int32_t pid)
     return s->asked || ask_ids(t, s, &creds) ? s : NULL;
 }
 
-/* Whose child somebody is changes only when the parent ends. So a parent's number that was asked for when its process was
- * in our hands already, and a process that still lives, are proof without asking again. */
+/* The slot of the parent of `below`. Whose child somebody is changes only when the parent ends. So a parent's number that was
+ * asked for when its process was in our hands already, and a process that still lives, are proof without asking again.
+ * NULL: it cannot be opened, or there is none. */
+static struct slot *slot_of_parent(struct subjects *t, struct slot *below)
+{
+    struct creds creds;
+    for (int tries = 0; tries < 2 && below->parent > 0; tries++) { /* it may have ended since we asked */
+        const int32_t pid = below->parent;
+        struct slot *s = slot_of_ancestor(t, pid);
+        if (s && s->since < below->asked)
+            return s;
+        if (!ask_ids(t, below, &creds))
+            return NULL;
+        if (s && below->parent == pid)
+            return s;
+    }
+    return NULL;
+}
+
 enum ancestry subject_ancestors(struct subjects *t, struct inquiry *q, int most, each_ancestor *each, void *ctx)
 {
     struct creds creds;
@@ -339,15 +362,14 @@ enum ancestry subject_ancestors(struct subjects *t, struct inquiry *q, int most,
         return ANCESTRY_BROKEN;
     struct slot *below = t->asker;
     for (int depth = 0; depth < most && below->parent > 0; depth++) {
-        const int32_t pid = below->parent;
-        struct slot *s = slot_of_ancestor(t, pid);
+        struct slot *s = slot_of_parent(t, below);
+        if (!s && below->parent <= 0)
+            break;
         if (!s) {
-            each(ctx, pid, NULL);
+            each(ctx, below->parent, NULL);
             return ANCESTRY_BROKEN;
         }
-        if (s->since > below->asked && (!ask_ids(t, below, &creds) || below->parent != pid))
-            return ANCESTRY_BROKEN;
-        if (!each(ctx, pid, &s->process) && !ask_ids(t, s, &creds)) {
+        if (!each(ctx, s->process.tid, &s->process) && !ask_ids(t, s, &creds)) {
             drop(t, s);
             return ANCESTRY_BROKEN;
         }

@@ -16,7 +16,7 @@ enum { SUBJECTS_MAX = 1024, SUBJECT_FILES = 2 /* descriptors of each */, SIGHTS_
  * open by the same thread. One bit for each watch. */
 struct last_exec {
     struct file_id id;
-    uint64_t asked;   /* as an exec */
+    uint64_t asked;   /* as an exec, by a watch that is asked about reading too */
     uint64_t pending; /* and not yet as an open */
 };
 
@@ -50,10 +50,13 @@ void subject_gather(struct subjects *t, struct inquiry *q, unsigned attributes);
 /* Opens all of it, for a record: q->process then is NULL only if nothing of it can be looked at. */
 void subject_reach(struct subjects *t, struct inquiry *q);
 
-/* The last exec of who asks, if it was of `id`; else NULL. */
-struct last_exec *subject_exec(struct subjects *t, struct inquiry *q, const struct file_id *id);
+/* The last exec of who asks, as far as it has something to ask yet; else NULL. */
+struct last_exec *subject_exec(struct subjects *t, struct inquiry *q);
 
-/* The same, begun if there was none. NULL: it cannot be looked at. */
+/* The same of a thread that is only known by its number: to end what may be another's, not to believe it. */
+struct last_exec *subject_last_exec(struct subjects *t, int32_t tid);
+
+/* That of this file, begun if there was none. NULL: it cannot be looked at. */
 struct last_exec *subject_begin_exec(struct subjects *t, struct inquiry *q, const struct file_id *id);
 
 /* Whether `name` (of the program that it runs) is that of a program of the policy which it is not. */

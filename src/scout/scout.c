@@ -62,16 +62,18 @@ static void tell_rescan(const struct scout *s, const char *why)
 }
 
 /* Says up to which of its questions everything that happened before has been seen. */
-static void say_settled(struct scout *s, uint32_t asked)
+static void say_settled(struct scout *s, uint32_t asked, int64_t seen_ns)
 {
-    if (s->is->changes_fd >= 0 && !s->changes.lost)
-        atomic_store(&s->is->board->scout_settled, asked);
+    if (s->is->changes_fd < 0 || s->changes.lost)
+        return;
+    atomic_store(&s->is->board->scout_settled, asked);
+    atomic_store(&s->is->board->scout_seen_ns, seen_ns);
 }
 
 /* Walks all watches. With `why` it is done again, because something was missed. */
 static void scan(struct scout *s, const char *why)
 {
-    int64_t began = clock_now();
+    int64_t began = clock_now(), seen_ns = clock_wall();
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
     s->changes.lost = false; /* what is lost from here on is lost again */
     for (int i = 0; i < s->is->policy->n_watches; i++) {
@@ -79,7 +81,7 @@ static void scan(struct scout *s, const char *why)
         walk_watch(&s->marks[i], "");
         marks_sweep(&s->marks[i]);
     }
-    say_settled(s, asked);
+    say_settled(s, asked, seen_ns);
     if (why)
         tell_rescan(s, why);
     int64_t now = clock_now();
@@ -102,23 +104,30 @@ static void on_changes(void *ctx, int fd, uint32_t events)
     scan_what_was_lost(s);
 }
 
-/* A judge wants to know whether something has come into a watch of which we have been told and have not seen it yet. */
-static void on_bell(void *ctx, int fd, uint32_t events)
+/* Sees all that has happened, and says so. */
+static void catch_up(struct scout *s)
 {
     enum {
         MOST = 1000
     }; /* reads: others wait for us too. Who fills the queue faster is not settled, and judged by the rules */
-    struct scout *s = ctx;
-    uint64_t rung;
-    (void)events;
-    (void)!read(fd, &rung, sizeof rung);
+    const int64_t seen_ns = clock_wall();
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
     int reads = 0;
     while (reads < MOST && changes_read(&s->changes))
         reads++;
     if (reads < MOST)
-        say_settled(s, asked);
+        say_settled(s, asked, seen_ns);
     scan_what_was_lost(s);
+}
+
+/* A judge wants to know whether something has come into a watch of which we have been told and have not seen it yet. */
+static void on_bell(void *ctx, int fd, uint32_t events)
+{
+    struct scout *s = ctx;
+    uint64_t rung;
+    (void)events;
+    (void)!read(fd, &rung, sizeof rung);
+    catch_up(s);
 }
 
 static void at_mount_point(void *ctx, const char *point)
@@ -139,7 +148,7 @@ static void on_deadline(void *ctx)
     struct scout *s = ctx;
     (void)!write(s->is->control_fd, "b", 1);
     changes_look_again(&s->changes);
-    scan_what_was_lost(s);
+    catch_up(s);
     s->loop.deadline = clock_now() + NS_PER_S;
 }
 

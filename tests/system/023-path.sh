@@ -79,3 +79,36 @@ expect_eperm cat "$T/free/link"
 mv "$T/guarded/dir/new.txt" "$T/guarded/dir/new"
 expect_eperm cat "$T/guarded/dir/new"
 assert_equal "$(metric 'fileward_unguarded{watch="w"}')" 0
+
+# What lies beside a single file, or is left out, is so on whatever mount it is reached.
+mkdir "$T/beside" "$T/beside/left" "$T/other"
+for name in file neighbour; do
+    echo "$name" >"$T/beside/$name"
+    echo "$name" >"$T/beside/left/$name"
+    : >"$T/other/$name"
+done
+chmod 755 "$T"
+guard <<END
+[watch single]
+path = $T/beside/file
+default = deny
+[watch left]
+path = $T/beside/left
+exclude = $T/beside/left/neighbour
+default = deny
+END
+for dir in "$T/beside" "$T/beside/left"; do
+    for name in file neighbour; do
+        mount --bind "$dir/$name" "$T/other/$name" || fail "cannot mount"
+    done
+    expect_ok cat "$T/other/neighbour"
+    assert_equal "$OUTPUT" neighbour
+    expect_eperm cat "$T/other/file"
+    umount "$T/other/file" "$T/other/neighbour"
+    expect_ok unshare -m sh -c "mount --bind '$dir' '$T/other' && cat '$T/other/neighbour'"
+    expect_eperm unshare -m sh -c "mount --bind '$dir' '$T/other' && cat '$T/other/file'"
+    # One that has just come, by another's name.
+    echo new >"$dir/fresh"
+done
+expect_ok unshare -m sh -c "mount --bind '$T/beside' '$T/other' && cat '$T/other/fresh'"
+expect_eperm unshare -m sh -c "mount --bind '$T/beside/left' '$T/other' && cat '$T/other/fresh'"

@@ -67,3 +67,21 @@ orphan() {
 expect_eperm orphan
 until_true 5 a_record_has '.watch == "ancestor" and .verdict == "deny" and .subject.ancestors[1].exe != "'"$T"'/top"' ||
     fail "no record of the orphan"
+
+# So it does for those below who was asked about before the one above him ended.
+cat >"$T/heir" <<END
+timeout -s KILL 10 cat '$T/guarded/deny/file' >'$T/before' 2>&1
+: >'$T/asked'
+while grep -q "^PPid:.\$1\$" /proc/\$\$/status; do sleep 0.01; done
+timeout -s KILL 10 cat '$T/guarded/deny/file' >'$T/said' 2>&1
+echo \$? >'$T/result'
+END
+heir() {
+    rm -f "$T/result" "$T/asked"
+    "$T/top" -c "'$T/between' '$T/heir' \$\$ & until [ -e '$T/asked' ]; do sleep 0.01; done"
+    until_true 10 test -s "$T/result" || fail "the heir does not end"
+    assert grep -q 'not permitted' "$T/before"
+    cat "$T/said"
+    return "$(cat "$T/result")"
+}
+expect_ok heir

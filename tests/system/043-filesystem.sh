@@ -109,6 +109,22 @@ outside_is_asked_about_once() {
     expect_status 0 as_user 4711 cat "$D/out/plain"
 }
 
+# It may have got another name of which the scout does not know yet: then it is judged by the rules.
+what_has_not_been_seen_is_not_trusted() {
+    local scout
+    echo plain >"$D/out/two"
+    ln "$D/out/two" "$D/out/two2"
+    until_old "$D/out/two"
+    expect_ok cat "$D/out/two2"
+    scout=$(role_pid scout)
+    kill -STOP "$scout"
+    ln "$D/out/two" "$D/in/two"
+    until_old "$D/out/two"
+    expect_eperm cat "$D/out/two2"
+    expect_eperm cat "$D/out/two"
+    kill -CONT "$scout"
+}
+
 what_moves_in_is_guarded() {
     mv "$D/out/plain" "$D/in/moved"
     reload_to filesystem
@@ -186,6 +202,7 @@ for fs in tmpfs btrfs; do
     fresh_things_are_asked_about
     names_prove_nothing
     outside_is_asked_about_once
+    what_has_not_been_seen_is_not_trusted
     what_moves_in_is_guarded
     coverage_follows_the_policy
     survives_a_takeover

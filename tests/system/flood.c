@@ -1,5 +1,5 @@
 /* flood FILE THREADS SECONDS: so many threads open a file again and again, each as fast as it is answered. Prints how many
- * opens there were. */
+ * opens there were. With 0 seconds each does so once, and they stay until they are killed. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,6 +9,7 @@
 
 static atomic_ulong opens;
 static atomic_int over;
+static int seconds;
 
 static void *open_again_and_again(void *file)
 {
@@ -17,6 +18,8 @@ static void *open_again_and_again(void *file)
         if (fd >= 0)
             close(fd);
         atomic_fetch_add(&opens, 1);
+        while (seconds == 0)
+            pause();
     }
     return NULL;
 }
@@ -26,6 +29,7 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     int threads = atoi(argv[2]), started = 0;
+    seconds = atoi(argv[3]);
     pthread_attr_t small;
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 65536);
@@ -34,7 +38,9 @@ int main(int argc, char **argv)
         if (pthread_create(&t, &small, open_again_and_again, argv[1]) != 0)
             break;
     }
-    sleep((unsigned)atoi(argv[3]));
+    while (seconds == 0)
+        pause();
+    sleep((unsigned)seconds);
     atomic_store(&over, 1);
     printf("%lu opens by %d threads\n", atomic_load(&opens), started);
     fflush(stdout);

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -542,9 +543,82 @@ static void test_mend(void **state)
     }
 }
 
+static int64_t add_many(struct reg *r, bool chosen)
+{
+    struct timespec from, to;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    for (uint64_t ino = 1; ino <= 20000; ino++) {
+        /* Chosen so that a hash that only multiplies and adds up makes the same number of them all. */
+        uint64_t born = chosen ? ino * UINT64_C(0x9E3779B97F4A7C15) : ino;
+        assert_true(reg_add(r, 0, &(struct file_id){.ino = ino, .born_ns = (int64_t)born}, 0, "/x") > 0);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+    return (to.tv_sec - from.tv_sec) * INT64_C(1000000000) + to.tv_nsec - from.tv_nsec;
+}
+
+/* Whoever can choose inodes cannot choose where they lie. */
+static void test_seed(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    int64_t usual = add_many(r, false);
+    reg_close(r);
+    r = new_register();
+    assert_true(add_many(r, true) < 20 * usual);
+    reg_close(r);
+    unsigned char seed[2][24]; /* behind the number of the layout */
+    for (int i = 0; i < 2; i++) {
+        int fd;
+        reg_close(reg_create(&fd));
+        assert_int_equal(pread(fd, seed[i], sizeof seed[i], 0), sizeof seed[i]);
+        close(fd);
+    }
+    assert_memory_equal(seed[0], seed[1], 8);
+    assert_memory_not_equal(seed[0] + 8, seed[1] + 8, 8);
+    assert_memory_not_equal(seed[0] + 16, seed[1] + 16, 8);
+}
+
+/* Writes `value` behind the identity of the entry that has this one, as a writer gone mad would. */
+static void scribble(int fd, const struct file_id *id, size_t behind, uint32_t value)
+{
+    static char page[4096];
+    for (off_t at = 0; (at = lseek(fd, at, SEEK_DATA)) >= 0; at += (off_t)sizeof page) {
+        assert_int_equal(pread(fd, page, sizeof page, at), sizeof page);
+        const char *there = memmem(page, sizeof page, id, sizeof *id);
+        if (!there)
+            continue;
+        off_t where = at + (there - page) + (off_t)(sizeof *id + behind);
+        assert_int_equal(pwrite(fd, &value, sizeof value, where), sizeof value);
+        return;
+    }
+    fail();
+}
+
+/* Nor does one that wrote nonsense end the next. */
+static void test_mend_nonsense(void **state)
+{
+    (void)state;
+    int fd;
+    struct reg *r = reg_create(&fd);
+    const struct file_id dir = {8, 1, 4711, 1000}, file = {8, 1, 4712, 1001};
+    assert_non_null(r);
+    uint32_t d = reg_add(r, 0, &dir, 0, "/dir");
+    reg_add(r, 0, &file, d, "file");
+    scribble(fd, &file, sizeof(uint64_t), UINT32_MAX / 2); /* its parent */
+    reg_mend(r);
+    reg_remove(r, reg_find(r, 0, &file));
+    assert_int_equal(reg_find(r, 0, &file), 0);
+    expect_place(r, reg_find(r, 0, &dir), "/dir");
+    assert_int_equal(reg_size(r).entries, 1);
+    close(fd);
+    reg_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_mend_nonsense),
         cmocka_unit_test(test_devices),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_identity),
