@@ -30,6 +30,9 @@ _Static_assert(sizeof(struct kernel_pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
 #define KERNEL_TAKE_IN              (0x2 | 0x40 | 0x20)
 #define KERNEL_LEAVE_OUT_MASK       (0x10000 | 0x20000 | 0x40000 | 0x40000000)
 
+/* linux/stat.h, 6.8: stx_mnt_id is a number that no other mount gets. Asked for and told by this bit. */
+#define KERNEL_STATX_MNT_ID_UNIQUE 0x4000u
+
 /* linux/fanotify.h, 6.14: reading, writing, mapping and truncation are about to happen; in pre-content groups, on ext4, xfs
  * and btrfs. */
 #define KERNEL_FAN_PRE_ACCESS 0x00100000

@@ -41,7 +41,8 @@ struct entry {
 
 /* So many fill whole pages. */
 enum { GROUP = 512, GROUP_BYTES = GROUP * sizeof(struct entry) };
-_Static_assert(GROUP_BYTES % 4096 == 0, "memory is given back by the page");
+_Static_assert(GROUP_BYTES % 4096 == 0 && GROUP * sizeof(struct reg_handle) % 4096 == 0,
+               "memory is given back by the page");
 
 /* Readers go from slot to entry; a slot is set after its entry is complete, and taken away before its entry changes. What
  * moves, the slots when they become too few or too many and the names when most are unused, moves to the other half, and
@@ -67,6 +68,8 @@ struct reg {
     _Alignas(4096) _Atomic uint32_t slot[2][SLOTS_MAX];
     _Alignas(4096) struct entry entry[REGISTER_ENTRIES_MAX];
     _Alignas(4096) char names[2 * NAME_BYTES];
+    _Alignas(
+        4096) struct reg_handle handle[REGISTER_ENTRIES_MAX]; /* of an earlier entry if its key is not the entry's */
 };
 
 #define LAYOUT (UINT64_C(7) << 32 | sizeof(struct entry))
@@ -417,6 +420,8 @@ static void drop_entry(struct reg *r, uint32_t n)
         others |= r->used[i];
     if (!others)
         give_back(&r->entry[n / GROUP * GROUP], GROUP_BYTES);
+    if (!others)
+        give_back(&r->handle[n / GROUP * GROUP], GROUP * sizeof *r->handle);
     uint32_t top = atomic_load(&r->top);
     while (top > 1 && !is_used(r, top - 1))
         top--;
@@ -599,6 +604,12 @@ void reg_set_note(struct reg *r, uint32_t entry, const struct reg_note *note)
     set_flag(e, LOOSE, note->loose);
 }
 
+void reg_set_handle(struct reg *r, uint32_t entry, const struct reg_handle *handle)
+{
+    if (entry > 0 && entry < REGISTER_ENTRIES_MAX && is_findable(&r->entry[entry]))
+        r->handle[entry] = *handle;
+}
+
 /* --- what stands in one ----------------------------------------------------------------------------------------- */
 
 struct reg_note reg_note(const struct reg *r, uint32_t entry)
@@ -607,6 +618,14 @@ struct reg_note reg_note(const struct reg *r, uint32_t entry)
         entry = 0;
     const struct entry *e = &r->entry[entry];
     return (struct reg_note){e->handle, e->charged, atomic_load(&e->state) & LOOSE};
+}
+
+struct reg_handle reg_handle(const struct reg *r, uint32_t entry)
+{
+    uint64_t key = reg_note(r, entry).handle;
+    if (!key || r->handle[entry].key != key || r->handle[entry].bytes > sizeof r->handle[entry].data)
+        return (struct reg_handle){0};
+    return r->handle[entry];
 }
 
 int reg_watch(const struct reg *r, uint32_t entry)

@@ -61,6 +61,18 @@ struct reg_note {
 void reg_set_note(struct reg *r, uint32_t entry, const struct reg_note *note);
 struct reg_note reg_note(const struct reg *r, uint32_t entry);
 
+/* The whole of a file handle and its file system, for watches that must be able to ask whether an inode is still there.
+ * What has it not costs nothing. */
+struct reg_handle {
+    uint64_t key; /* reg_note.handle */
+    int32_t fsid[2];
+    uint32_t bytes; /* of data; 0: none is known, or it is too long */
+    int32_t type;
+    unsigned char data[40];
+};
+void reg_set_handle(struct reg *r, uint32_t entry, const struct reg_handle *handle);
+struct reg_handle reg_handle(const struct reg *r, uint32_t entry);
+
 /* What programs once were (base/once.h): lies here because this memory outlives every judge, and keepers too. The judge that
  * serves writes it. */
 struct once;

@@ -106,7 +106,7 @@ static void on_end(struct change_feed *c, const struct named *s)
     bool covered = false;
     for (int i = 0; i < c->land->is->policy->n_watches; i++)
         covered |= is_covered(&c->marks[i]);
-    forget(c, s, !covered || !limbo_receive(&c->limbo, &c->land->reach, s->fsid, s->handle));
+    forget(c, s, !covered || !limbo_receive(&c->land->limbo, &c->land->reach, s->fsid, s->handle));
 }
 
 static void on_gone(void *ctx, const int32_t fsid[2], const struct file_handle *h)
@@ -117,7 +117,7 @@ static void on_gone(void *ctx, const int32_t fsid[2], const struct file_handle *
 
 void changes_look_again(struct change_feed *c)
 {
-    limbo_look(&c->limbo, &c->land->reach, on_gone, c);
+    limbo_look(&c->land->limbo, &c->land->reach, on_gone, c);
 }
 
 /* Something that was left out may have got another owner. Where it is, the kernel can say if anybody has just used its

@@ -4,13 +4,11 @@
 
 #include <stdbool.h>
 
-#include "scout/limbo.h"
 #include "scout/marks.h"
 
 struct change_feed {
     struct land *land;
     struct marks *marks; /* of each watch */
-    struct limbo limbo;
     bool lost; /* something happened that is not known: the kernel's queue was too short (set here), or the mount table
                 * could not be followed (set by the scout). Cleared by whoever looks everywhere */
     _Alignas(8) char buffer[1 << 15];

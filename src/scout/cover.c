@@ -11,8 +11,12 @@
 
 #include "base/clock.h"
 #include "base/kernel.h"
+#include "base/own.h"
 
-enum { KEEPER_MS = 5000 };
+enum {
+    KEEPER_MS = 5000,
+    AGAIN_S = 10, /* what the keeper did not do it is asked again after so long */
+};
 
 /* One byte, the watch's, with the descriptor; see family_hear(). */
 static bool send_to_keeper(int control, int watch, int fd)
@@ -29,6 +33,15 @@ static bool send_to_keeper(int control, int watch, int fd)
     return sendmsg(control, &message, MSG_NOSIGNAL) == 1;
 }
 
+/* What came too late for an earlier question. */
+static void drop_answers(int control)
+{
+    struct pollfd p = {.fd = control, .events = POLLIN};
+    char word;
+    while (poll(&p, 1, 0) > 0 && read(control, &word, 1) == 1)
+        ;
+}
+
 /* 'f': it is marked. 'F': it cannot be. Meanwhile the keeper hears from us. */
 static bool await_keeper(struct marks *m)
 {
@@ -43,26 +56,79 @@ static bool await_keeper(struct marks *m)
     return word == 'f';
 }
 
+static void ask(struct marks *m, struct covered *c, int fd)
+{
+    drop_answers(m->is->control_fd);
+    c->marked = send_to_keeper(m->is->control_fd, m->watch, fd) && await_keeper(m);
+    c->asked_ns = clock_now();
+}
+
+/* The row of a device; NULL: it was not asked about yet. */
+static struct covered *find(struct marks *m, const struct file_id *id)
+{
+    const int most = sizeof m->covered / sizeof *m->covered;
+    for (int i = 0; i < m->n_covered && i < most; i++)
+        if (m->covered[i].on.major == id->major && m->covered[i].on.minor == id->minor)
+            return &m->covered[i];
+    return NULL;
+}
+
+static bool is_due(const struct covered *c)
+{
+    return !c->marked && clock_now() - c->asked_ns >= AGAIN_S * NS_PER_S;
+}
+
 void cover_device(struct marks *m, const struct node *n, uint32_t entry, const char *path)
 {
     const int most = sizeof m->covered / sizeof *m->covered;
-    if (m->is->policy->watches[m->watch].coverage != COVERAGE_FILESYSTEM)
+    struct covered *c = find(m, &n->id);
+    if (m->is->policy->watches[m->watch].coverage != COVERAGE_FILESYSTEM || (c && !is_due(c)))
         return;
-    for (int i = 0; i < m->n_covered && i < most; i++)
-        if (m->covered[i].major == n->id.major && m->covered[i].minor == n->id.minor)
-            return;
-    m->covered[m->n_covered++ % most] = n->id;
+    if (!c)
+        c = &m->covered[m->n_covered++ % most];
+    *c = (struct covered){.on = n->id, .entry = entry};
     /* Into the register first: from then on the judge looks where an unknown inode lies. */
-    if (!reg_cover(m->is->reg, m->is->gates[m->watch].number, n->id.major, n->id.minor, entry))
+    if (!reg_cover(m->is->reg, m->is->gates[m->watch].number, n->id.major, n->id.minor, entry)) {
+        c->marked = true;
         marks_unguarded(m, path, "its file system is not marked: there are too many of them");
-    else if (!send_to_keeper(m->is->control_fd, m->watch, n->fd) || !await_keeper(m))
+        return;
+    }
+    ask(m, c, n->fd);
+    if (!c->marked)
         marks_unguarded(m, path, "its file system could not be marked: only what is found there is guarded");
+}
+
+void cover_forget(struct marks *m)
+{
+    m->n_covered = 0;
+}
+
+void cover_again(struct marks *m)
+{
+    const int most = sizeof m->covered / sizeof *m->covered;
+    for (int i = 0; i < m->n_covered && i < most; i++) {
+        struct covered *c = &m->covered[i];
+        if (!is_due(c))
+            continue;
+        struct file_id id = reg_id(m->is->reg, c->entry);
+        struct reg_handle h = reg_handle(m->is->reg, c->entry);
+        CLEAN_FD int fd = file_id_equal(&id, &c->on) ? reach_open_kept(&m->land->reach, &h) : -1;
+        c->asked_ns = clock_now();
+        if (fd >= 0)
+            ask(m, c, fd);
+    }
+    reach_let_go(&m->land->reach);
+}
+
+bool cover_any(const struct marks *m)
+{
+    return reg_is_covered(m->is->reg, m->is->gates[m->watch].number);
 }
 
 void cover_take_in(struct marks *m, const struct node *n, const char *path)
 {
     char link[32];
-    if (!reg_is_covered(m->is->reg, m->is->gates[m->watch].number))
+    if (n->fd < 0 || !cover_any(m))
         return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", n->fd);
     /* ENOENT: it was not left out. */

@@ -11,6 +11,7 @@
 #include "base/handle.h"
 #include "base/mounts.h"
 #include "base/own.h"
+#include "base/register.h"
 
 #define KERNEL_AT_HANDLE_FID 0x200 /* linux/fcntl.h, 6.5: also where a handle cannot be opened again */
 
@@ -43,19 +44,26 @@ static bool same(const int32_t a[2], const int32_t b[2])
     return a[0] == b[0] && a[1] == b[1];
 }
 
-uint64_t handle_of_fd(int fd, int32_t fsid[2])
+void handle_of_fd(int fd, struct reg_handle *out)
 {
     union any_handle u;
     int mount;
-    if (!fsid_of_fd(fd, fsid))
-        return 0;
+    *out = (struct reg_handle){0};
+    if (!fsid_of_fd(fd, out->fsid))
+        return;
     for (int flags = AT_EMPTY_PATH | KERNEL_AT_HANDLE_FID;; flags = AT_EMPTY_PATH) {
         u.h.handle_bytes = MAX_HANDLE_SZ;
         if (name_to_handle_at(fd, "", &u.h, &mount, flags) == 0)
-            return handle_key(fsid, &u.h);
+            break;
         if (errno != EINVAL || flags == AT_EMPTY_PATH)
-            return 0;
+            return;
     }
+    out->key = handle_key(out->fsid, &u.h);
+    if (u.h.handle_bytes > sizeof out->data)
+        return;
+    out->bytes = u.h.handle_bytes;
+    out->type = u.h.handle_type;
+    memcpy(out->data, u.h.f_handle, u.h.handle_bytes);
 }
 
 /* --- reaching them ---------------------------------------------------------------------------------------------- */
@@ -120,6 +128,19 @@ int reach_open(struct reach *r, const int32_t fsid[2], const struct file_handle 
         return -1;
     }
     return open_by_handle_at(r->open_fd, (struct file_handle *)(uintptr_t)h, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int reach_open_kept(struct reach *r, const struct reg_handle *h)
+{
+    union any_handle u;
+    if (h->bytes == 0 || h->bytes > sizeof h->data) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    u.h.handle_bytes = h->bytes;
+    u.h.handle_type = h->type;
+    memcpy(u.h.f_handle, h->data, h->bytes);
+    return reach_open(r, h->fsid, &u.h);
 }
 
 void reach_let_go(struct reach *r)

@@ -8,12 +8,14 @@
 
 struct file_handle;
 struct mounts;
+struct reg_handle;
 
 /* Never 0. */
 uint64_t handle_key(const int32_t fsid[2], const struct file_handle *h);
 
-/* Of what an O_PATH descriptor shows; 0: its file system makes none. `fsid` receives its file system's. */
-uint64_t handle_of_fd(int fd, int32_t fsid[2]);
+/* Of what an O_PATH descriptor shows, the whole and its key. bytes is 0 if it is too long, the key if its file system makes
+ * none. */
+void handle_of_fd(int fd, struct reg_handle *out);
 
 /* The file systems that were met, each by a name under which it can be reached, so that a handle can be opened. None is
  * held open: it could not be unmounted. */
@@ -37,6 +39,9 @@ void reach_learn(struct reach *r, const int32_t fsid[2], const char *path);
 /* An O_PATH descriptor of what the handle names; -1 with errno. ESTALE: it is gone; ENODEV: its file system cannot be
  * reached. */
 int reach_open(struct reach *r, const int32_t fsid[2], const struct file_handle *h);
+
+/* The same. EOPNOTSUPP also: it is not known. */
+int reach_open_kept(struct reach *r, const struct reg_handle *h);
 
 /* Closes what the last reach_open() needed. */
 void reach_let_go(struct reach *r);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/handle.h"
+#include "base/register.h"
 
 enum { MOST = 100000 }; /* who holds more has opened more files than the machine lets him */
 
@@ -47,6 +48,17 @@ bool limbo_receive(struct limbo *l, struct reach *reach, const int32_t fsid[2], 
     memcpy(s->fsid, fsid, sizeof s->fsid);
     memcpy(s->handle.bytes, h, sizeof *h + h->handle_bytes);
     return true;
+}
+
+void limbo_keep(struct limbo *l, const struct reg_handle *h)
+{
+    struct lost_soul *s = h->bytes <= sizeof h->data ? room_for_one(l) : NULL;
+    if (!s)
+        return;
+    memcpy(s->fsid, h->fsid, sizeof s->fsid);
+    s->handle.h.handle_bytes = h->bytes;
+    s->handle.h.handle_type = h->type;
+    memcpy(s->handle.h.f_handle, h->data, h->bytes);
 }
 
 void limbo_look(struct limbo *l, struct reach *reach, limbo_gone *gone, void *ctx)

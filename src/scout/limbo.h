@@ -15,6 +15,9 @@ struct limbo {
 /* The inode has lost its last name. False if it is gone; else it is kept in mind. */
 bool limbo_receive(struct limbo *l, struct reach *reach, const int32_t fsid[2], const struct file_handle *h);
 
+/* The same for one that lives. */
+void limbo_keep(struct limbo *l, const struct reg_handle *h);
+
 /* Calls `gone` for each that has gone since. */
 typedef void limbo_gone(void *ctx, const int32_t fsid[2], const struct file_handle *h);
 void limbo_look(struct limbo *l, struct reach *reach, limbo_gone *gone, void *ctx);

@@ -81,10 +81,12 @@ static void follow_changes(struct marks *m, const struct node *n, const char *pa
 
 static uint64_t key_of(struct marks *m, struct node *n, const char *path)
 {
-    int32_t fsid[2];
-    if (n->key == 0 && (n->key = handle_of_fd(n->fd, fsid)) && n->sheltered && S_ISDIR(n->mode))
-        reach_learn(&m->land->reach, fsid, path);
-    return n->key;
+    if (n->handle.key)
+        return n->handle.key;
+    handle_of_fd(n->fd, &n->handle);
+    if (n->handle.key && n->sheltered && S_ISDIR(n->mode))
+        reach_learn(&m->land->reach, n->handle.fsid, path);
+    return n->handle.key;
 }
 
 /* --- what each user may have marked ----------------------------------------------------------------------------- */
@@ -116,7 +118,32 @@ static void charge(struct marks *m, uint32_t uid, int by)
         u->n += (uint32_t)by;
 }
 
+/* --- what a walk meets ------------------------------------------------------------------------------------------- */
+
+static void meet(struct marks *m, uint32_t entry)
+{
+    if (m->met && entry)
+        m->met[entry / 64] |= UINT64_C(1) << (entry % 64);
+}
+
+static bool was_met(const struct marks *m, uint32_t entry)
+{
+    return m->met[entry / 64] >> (entry % 64) & 1;
+}
+
 /* --- marking ---------------------------------------------------------------------------------------------------- */
+
+static bool covers(const struct marks *m)
+{
+    return m->is->policy->watches[m->watch].coverage == COVERAGE_FILESYSTEM;
+}
+
+/* Where a mark of the inode's own does not tell whether it lives. */
+static void keep_handle(struct marks *m, uint32_t entry, const struct node *n)
+{
+    if (covers(m) && entry && n->handle.key && reg_handle(m->is->reg, entry).key != n->handle.key)
+        reg_set_handle(m->is->reg, entry, &n->handle);
+}
 
 /* The entry that the register has of an inode; not that of an earlier one with the same number, which has gone without
  * our having heard of it yet. */
@@ -128,14 +155,18 @@ static uint32_t find(struct marks *m, int number, struct node *n, const char *pa
         marks_gone(m, entry);
         return 0;
     }
+    keep_handle(m, entry, n);
+    meet(m, entry);
     return entry;
 }
 
 static uint32_t enter(struct marks *m, int number, const struct node *n, uint32_t parent, const char *name)
 {
     uint32_t entry = reg_add(m->is->reg, number, &n->id, parent, name);
-    struct reg_note note = {.handle = n->key, .charged = n->loose ? n->uid : REGISTER_NOBODY, .loose = n->loose};
+    struct reg_note note = {.handle = n->handle.key, .charged = n->loose ? n->uid : REGISTER_NOBODY, .loose = n->loose};
     reg_set_note(m->is->reg, entry, &note);
+    keep_handle(m, entry, n);
+    meet(m, entry);
     return entry;
 }
 
@@ -230,11 +261,25 @@ void marks_outpost(struct marks *m, struct node *dir, const char *path)
     follow_changes(m, dir, path);
 }
 
-void marks_await(struct marks *m, const struct node *n)
+/* By taking away a bit that it has not: the kernel says whether there is a mark at all. */
+bool marks_follow(const struct land *land, int fd)
 {
-    if (m->is->changes_fd >= 0 && m->awaited < PER_USER_MAX &&
-        add(m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) == 0)
-        m->awaited++;
+    char link[FD_NAME_SIZE];
+    return land->is->changes_fd >= 0 &&
+           (fanotify_mark(land->is->changes_fd, KERNEL_TAKE_IN, FAN_CLOSE_WRITE, AT_FDCWD, fd_name(link, fd)) == 0 ||
+            errno != ENOENT);
+}
+
+/* What is marked already was counted when it was; a walk of everything counts anew. */
+void marks_await(struct marks *m, const struct node *n, uint32_t uid)
+{
+    struct user_count *u = share_of(m, uid);
+    bool known = marks_follow(m->land, n->fd);
+    if (m->is->changes_fd < 0 || (u && !known && u->awaited >= PER_USER_MAX) ||
+        add(m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) < 0)
+        return;
+    if (u && (!known || m->met))
+        u->awaited++;
 }
 
 void marks_gone(struct marks *m, uint32_t entry)
@@ -258,22 +303,27 @@ void marks_beat(struct marks *m)
     (void)!write(m->is->control_fd, "b", 1);
 }
 
+static bool is_left_out(const struct marks *m, uint32_t entry)
+{
+    const struct policy *p = m->is->policy;
+    const struct watch *w = &p->watches[m->watch];
+    char place[PATH_MAX];
+    return reg_place(m->is->reg, entry, place, sizeof place) > 0 &&
+           (!patterns_cover(p, &w->path, place) || patterns_cover(p, &w->exclude, place));
+}
+
 static void review(void *ctx, int number, uint32_t entry)
 {
     struct marks *m = ctx;
-    const struct policy *p = m->is->policy;
-    const struct watch *w = &p->watches[m->watch];
     int kind = number - m->is->gates[m->watch].number;
-    char place[PATH_MAX];
     if (kind != 0 && kind != REGISTER_NEIGHBOURHOOD && kind != REGISTER_OUTPOST)
         return;
     marks_beat(m);
     charge(m, reg_note(m->is->reg, entry).charged, 1);
     m->seen += kind != REGISTER_OUTPOST;
     m->neighbours += kind == REGISTER_NEIGHBOURHOOD;
-    if (kind == 0 && reg_place(m->is->reg, entry, place, sizeof place) > 0)
-        reg_set_outside(m->is->reg, entry,
-                        !patterns_cover(p, &w->path, place) || patterns_cover(p, &w->exclude, place));
+    if (kind == 0 && reg_is_outside(m->is->reg, entry) && !is_left_out(m, entry))
+        reg_set_outside(m->is->reg, entry, false);
 }
 
 void marks_review(struct marks *m)
@@ -282,6 +332,9 @@ void marks_review(struct marks *m)
     atomic_store(&b->unguarded, 0);
     atomic_store(&b->unwritten, 0);
     m->seen = m->neighbours = 0;
+    cover_forget(m);
+    free(m->met);
+    m->met = calloc(REGISTER_ENTRIES_MAX / 64, sizeof *m->met);
     memset(m->users, 0, sizeof m->users);
     reg_for_each(m->is->reg, review, m);
     /* In one step: a judge that reads 0 takes everything that it is asked about for guarded. */
@@ -351,10 +404,42 @@ static void sweep(void *ctx, int number, uint32_t entry)
         marks_gone(s->m, entry);
 }
 
+/* Of a watch whose file systems are marked: what has lost its names and marks is asked about as long as somebody holds
+ * it. */
+static void sweep_covered(struct marks *m, uint32_t entry)
+{
+    struct reg_handle h = reg_handle(m->is->reg, entry);
+    struct statx st;
+    CLEAN_FD int fd = reach_open_kept(&m->land->reach, &h);
+    if (fd < 0 && errno == ESTALE)
+        marks_gone(m, entry);
+    else if (fd >= 0 && stat_identity(fd, "", AT_EMPTY_PATH, &st) == 0 && st.stx_nlink == 0)
+        limbo_keep(&m->land->limbo, &h);
+}
+
+/* What the walk has not met is no more where it was. What it has met is inside, whatever its first place. */
+static void settle(void *ctx, int number, uint32_t entry)
+{
+    struct marks *m = ctx;
+    int kind = number - m->is->gates[m->watch].number;
+    if ((kind != 0 && kind != REGISTER_NEIGHBOURHOOD && kind != REGISTER_OUTPOST) || was_met(m, entry))
+        return;
+    marks_beat(m);
+    if (kind == 0)
+        reg_set_outside(m->is->reg, entry, is_left_out(m, entry));
+    if (covers(m))
+        sweep_covered(m, entry);
+}
+
 /* A number that another inode has by now keeps an entry longer than it is needed, which does no harm. */
 void marks_sweep(struct marks *m)
 {
     struct sweep s = {.m = m};
+    if (m->met)
+        reg_for_each(m->is->reg, settle, m);
+    free(m->met);
+    m->met = NULL;
+    reach_let_go(&m->land->reach);
     if (m->is->policy->watches[m->watch].coverage == COVERAGE_INODE && m->is->changes_fd >= 0 &&
         list_marked(m->is->gates[m->watch].fd, &s.asked) && list_marked(m->is->changes_fd, &s.followed))
         reg_for_each(m->is->reg, sweep, &s);

@@ -7,7 +7,7 @@
 #include "base/mounts.h"
 #include "base/process.h"
 #include "fileward/scout.h"
-#include "scout/handle.h"
+#include "scout/limbo.h"
 
 /* Something on the way of a walk, held as an O_PATH descriptor: opened, but nothing happens to it. */
 struct node {
@@ -15,11 +15,11 @@ struct node {
     struct file_id id;
     uint32_t uid, mode, links;
     uint64_t mount;
-    bool loose;          /* at or below a directory that a non-root user can write */
-    bool sheltered;      /* nobody but root can put another in its place */
-    uint64_t key;        /* handle_of_fd(), once asked for */
-    uint32_t entry;      /* in the register, once guarded */
-    const char *refused; /* why it was not even opened (fd is -1); NULL: it was */
+    bool loose;               /* at or below a directory that a non-root user can write */
+    bool sheltered;           /* nobody but root can put another in its place */
+    struct reg_handle handle; /* once asked for */
+    uint32_t entry;           /* in the register, once guarded */
+    const char *refused;      /* why it was not even opened (fd is -1); NULL: it was */
 };
 
 /* What the marks of all watches share. */
@@ -27,6 +27,7 @@ struct land {
     const struct scout_setup *is;
     struct mounts *mounts;
     struct reach reach;
+    struct limbo limbo;
     int64_t began_ns; /* wall clock: when this scout did */
     int64_t beat_ns;  /* when the keeper last heard of us */
 };
@@ -38,15 +39,21 @@ struct marks {
     int watch;
     struct user_count {
         uint32_t uid;
-        uint32_t n;
+        uint32_t n;       /* inodes marked in directories that users can write */
+        uint32_t awaited; /* by marks_await() */
         bool used;
-    } users[256];               /* inodes marked in directories that users can write */
-    uint64_t told;              /* unguarded records since */
-    int64_t told_since_ns;      /* ... */
-    uint64_t seen;              /* by marks_review() */
-    uint32_t neighbours;        /* ... */
-    uint32_t awaited;           /* by marks_await() */
-    struct file_id covered[16]; /* devices whose file systems the keeper has marked for this watch */
+    } users[256];
+    uint64_t told;         /* unguarded records since */
+    int64_t told_since_ns; /* ... */
+    uint64_t seen;         /* by marks_review() */
+    uint32_t neighbours;   /* ... */
+    uint64_t *met;         /* entries that a walk has met since marks_review(), one bit each; NULL: none goes on */
+    struct covered {
+        struct file_id on;
+        bool marked;      /* by the keeper */
+        int64_t asked_ns; /* ... when it was asked */
+        uint32_t entry;   /* something there */
+    } covered[16];        /* devices of which the keeper has been asked since the mounts last changed */
     int n_covered;
 };
 
@@ -61,16 +68,20 @@ void marks_neighbourhood(struct marks *m, struct node *dir, const char *path);
  * asked about anything for it. */
 void marks_outpost(struct marks *m, struct node *dir, const char *path);
 
-/* What is left unguarded may come to be guarded when it gets another owner: makes the kernel tell us. */
-void marks_await(struct marks *m, const struct node *n);
+/* What is left unguarded may come to be guarded when it gets another owner: makes the kernel tell us. It is counted in the
+ * share of user `uid`. */
+void marks_await(struct marks *m, const struct node *n, uint32_t uid);
+
+/* Whether what a descriptor shows has a mark by which the kernel tells us of changes. */
+bool marks_follow(const struct land *land, int fd);
 
 /* The inode of a register entry of this watch is gone, and its marks with it. */
 void marks_gone(struct marks *m, uint32_t entry);
 
-/* Before a walk: counts what is marked for this watch, and looks which of it the policy still means. */
+/* Before a walk of everything: counts what is marked for this watch. */
 void marks_review(struct marks *m);
 
-/* After a walk: gives up entries whose inodes went while nobody looked. */
+/* After it: gives up entries whose inodes went while nobody looked, and settles which the policy still means. */
 void marks_sweep(struct marks *m);
 
 /* Tells the keeper, once a second, that a walk goes on. */

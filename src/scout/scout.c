@@ -12,6 +12,7 @@
 #include "base/mounts.h"
 #include "base/record.h"
 #include "scout/changes.h"
+#include "scout/cover.h"
 #include "scout/mountlist.h"
 #include "scout/walk.h"
 
@@ -75,7 +76,8 @@ static void scan(struct scout *s, const char *why)
 {
     int64_t began = clock_now(), seen_ns = clock_wall();
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
-    s->changes.lost = false; /* what is lost from here on is lost again */
+    limbo_free(&s->land.limbo); /* marks_sweep() finds them again */
+    s->changes.lost = false;    /* what is lost from here on is lost again */
     for (int i = 0; i < s->is->policy->n_watches; i++) {
         marks_review(&s->marks[i]);
         walk_watch(&s->marks[i], "");
@@ -91,7 +93,8 @@ static void scan(struct scout *s, const char *why)
 static void scan_what_was_lost(struct scout *s)
 {
     if (s->changes.lost && clock_now() >= s->rescan_ns)
-        scan(s, "more changed at once than the kernel keeps for the scout (sysctl fs.fanotify.max_queued_events)");
+        scan(s, "more changed at once than the kernel keeps for the scout (sysctl fs.fanotify.max_queued_events), or "
+                "the mount table could not be read");
 }
 
 /* --- changes ---------------------------------------------------------------------------------------------------- */
@@ -107,9 +110,7 @@ static void on_changes(void *ctx, int fd, uint32_t events)
 /* Sees all that has happened, and says so. */
 static void catch_up(struct scout *s)
 {
-    enum {
-        MOST = 1000
-    }; /* reads: others wait for us too. Who fills the queue faster is not settled, and judged by the rules */
+    enum { MOST = 1000 }; /* reads. Others wait for us too: who fills the queue faster is judged by the rules */
     const int64_t seen_ns = clock_wall();
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
     int reads = 0;
@@ -130,17 +131,30 @@ static void on_bell(void *ctx, int fd, uint32_t events)
     catch_up(s);
 }
 
-static void at_mount_point(void *ctx, const char *point)
+static bool is_wanted(void *ctx, const char *point)
+{
+    const struct scout *s = ctx;
+    for (int i = 0; i < s->is->policy->n_watches; i++)
+        if (walk_may_lead_to(&s->marks[i], strcmp(point, "/") == 0 ? "" : point))
+            return true;
+    return false;
+}
+
+/* The marks of a file system go with its last mount. */
+static void at_mount_point(void *ctx, const char *point, int fd)
 {
     struct scout *s = ctx;
-    changes_at(&s->changes, strcmp(point, "/") == 0 ? "" : point);
+    if (fd < 0 || !marks_follow(&s->land, fd))
+        changes_at(&s->changes, strcmp(point, "/") == 0 ? "" : point);
 }
 
 static void on_mounts(void *ctx, int fd, uint32_t events)
 {
     (void)fd, (void)events;
     struct scout *s = ctx;
-    s->changes.lost |= mountlist_update(s->mountlist, at_mount_point, s) < 0;
+    for (int i = 0; i < s->is->policy->n_watches; i++)
+        cover_forget(&s->marks[i]);
+    s->changes.lost |= mountlist_update(s->mountlist, at_mount_point) < 0;
 }
 
 static void on_deadline(void *ctx)
@@ -148,6 +162,8 @@ static void on_deadline(void *ctx)
     struct scout *s = ctx;
     (void)!write(s->is->control_fd, "b", 1);
     changes_look_again(&s->changes);
+    for (int i = 0; i < s->is->policy->n_watches; i++)
+        cover_again(&s->marks[i]);
     catch_up(s);
     s->loop.deadline = clock_now() + NS_PER_S;
 }
@@ -164,7 +180,7 @@ static struct scout *make(const struct scout_setup *setup)
     s->changes.marks = s->marks;
     for (int i = 0; i < setup->policy->n_watches; i++)
         s->marks[i] = (struct marks){.is = setup, .land = &s->land, .watch = i};
-    s->mountlist = mountlist_create(MOUNTS_TABLE);
+    s->mountlist = mountlist_create(MOUNTS_TABLE, is_wanted, s);
     return s->mountlist ? s : NULL;
 }
 
@@ -190,7 +206,7 @@ void scout_run(const struct scout_setup *setup)
     s->loop.deadline = clock_now() + NS_PER_S;
     loop_run(&s->loop);
     loop_close(&s->loop);
-    limbo_free(&s->changes.limbo);
+    limbo_free(&s->land.limbo);
     reach_free(&s->land.reach);
     mounts_free(s->land.mounts);
     mountlist_free(s->mountlist);

@@ -14,6 +14,7 @@
 #include "base/mounts.h"
 #include "base/own.h"
 #include "policy/glob.h"
+#include "scout/cover.h"
 
 enum { DEPTH_MAX = 256 };
 
@@ -188,12 +189,36 @@ static void for_each_child(struct walk *w, const struct node *dir, each_child *e
     }
 }
 
-/* What must not be taken in. An owner can still be given to what is there: we are told, and look again. */
+/* What lies in a watch and gets no marks of its own, and everything below: where the whole file system is marked it is
+ * asked about all the same. */
+static void take_in(struct walk *w, const struct node *n);
+
+static void take_in_child(struct walk *w, const struct node *dir, const char *name, const void *ctx)
+{
+    (void)ctx;
+    CLEAN_NODE struct node child;
+    if (open_child(w, dir, name, &child) && !child.refused && child.mount == dir->mount)
+        take_in(w, &child);
+}
+
+static void take_in(struct walk *w, const struct node *n)
+{
+    if (n->fd < 0 || !cover_any(w->m) || (!is_dir(n) && !S_ISREG(n->mode)))
+        return;
+    cover_take_in(w->m, n, w->path);
+    if (is_dir(n))
+        for_each_child(w, n, take_in_child, NULL);
+}
+
+/* What must not be taken in. An owner can still be given to what is there: we are told, and look again. Who fills a
+ * directory with what is not his is its owner, or (if that is root) the owner of what is there. */
 static void refuse(struct walk *w, const struct node *child, const struct node *parent, const char *why)
 {
     marks_unguarded(w->m, w->path, why);
+    if (child->mount == parent->mount)
+        take_in(w, child);
     if (child->fd >= 0 && child->uid != parent->uid && !S_ISLNK(child->mode) && child->mount == parent->mount)
-        marks_await(w->m, child);
+        marks_await(w->m, child, parent->uid ? parent->uid : child->uid);
 }
 
 static void guard(struct walk *w, struct node *n, const struct node *parent, const char *name);
@@ -218,7 +243,9 @@ static void guard(struct walk *w, struct node *n, const struct node *parent, con
 {
     if (patterns_cover(w->policy, &w->watch->exclude, w->path))
         return;
-    if (marks_guard(w->m, n, w->path, parent ? parent->entry : 0, name) && is_dir(n))
+    if (!marks_guard(w->m, n, w->path, parent ? parent->entry : 0, name))
+        take_in(w, n);
+    else if (is_dir(n))
         for_each_child(w, n, guard_child, NULL);
 }
 
@@ -322,7 +349,7 @@ static void follow(struct walk *w, struct node *n, struct rest rest)
     if (!first_component(rest, &s))
         return;
     if (w->home && w->len == strlen(w->home->path) && n->uid != w->home->uid) { /* it is being made, or is not his */
-        marks_await(w->m, n);
+        marks_await(w->m, n, w->home->uid);
         return;
     }
     marks_outpost(w->m, n, w->len ? w->path : "/"); /* before it is looked into, so that nothing appears unseen */
@@ -402,6 +429,27 @@ void walk_watch(struct marks *m, const char *target)
         else
             walk_path(m, paths->v[i].text, NULL, target);
     }
+}
+
+static bool shares_a_way(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return !*a || !*b;
+}
+
+bool walk_may_lead_to(const struct marks *m, const char *path)
+{
+    const struct policy *p = m->is->policy;
+    const struct patterns *paths = &p->watches[m->watch].path;
+    for (size_t i = 0; i < paths->n; i++) {
+        if (!paths->v[i].home && paths->v[i].text[0] == '/' && may_lead_to(paths->v[i].text, 0, path))
+            return true;
+        for (size_t h = 0; paths->v[i].home && h < p->n_homes; h++)
+            if (shares_a_way(p->homes[h].path, path))
+                return true;
+    }
+    return false;
 }
 
 bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name)

@@ -134,6 +134,20 @@ what_moves_in_is_guarded() {
     echo plain >"$D/out/plain"
 }
 
+# What is not marked, because it is another's in a user's directory, is asked about all the same.
+what_is_not_marked_is_asked_about() {
+    local his=$D/in/his
+    mkdir "$his" "$D/out/tree" "$D/out/tree/deep"
+    chown 1001 "$his"
+    echo roots | tee "$D/out/tree/deep/file" >"$D/out/roots"
+    until_old "$D/out/roots" "$D/out/tree/deep/file"
+    expect_ok cat "$D/out/roots" "$D/out/tree/deep/file"
+    expect_ok cat "$D/out/roots" "$D/out/tree/deep/file"
+    mv "$D/out/roots" "$D/out/tree" "$his"
+    until_true 5 eval "! limited cat '$his/roots'" >/dev/null 2>&1 || fail "another's file moved in is open"
+    until_true 5 eval "! limited cat '$his/tree/deep/file'" >/dev/null 2>&1 || fail "another's file below a directory moved in is open"
+}
+
 reload_to() {
     local seen
     seen=$(grep -c 'fileward: reloaded' "$T/stderr")
@@ -204,6 +218,7 @@ for fs in tmpfs btrfs; do
     outside_is_asked_about_once
     what_has_not_been_seen_is_not_trusted
     what_moves_in_is_guarded
+    what_is_not_marked_is_asked_about
     coverage_follows_the_policy
     survives_a_takeover
     stop

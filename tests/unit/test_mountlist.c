@@ -35,16 +35,26 @@ static void write_table(const char *text)
     fclose(f);
 }
 
-static void note(void *ctx, const char *point)
+static char said[256];
+
+static void note(void *ctx, const char *point, int fd)
 {
-    strcat(strcat(ctx, point), " ");
+    (void)ctx;
+    if (fd < 0)
+        strcat(strcat(said, point), " ");
+}
+
+static bool nothing(void *ctx, const char *point)
+{
+    (void)ctx, (void)point;
+    return false;
 }
 
 static void expect_changes(struct mountlist *l, const char *text, const char *points)
 {
-    char said[256] = "";
+    said[0] = '\0';
     write_table(text);
-    assert_int_equal(mountlist_update(l, note, said), 0);
+    assert_int_equal(mountlist_update(l, note), 0);
     assert_string_equal(said, points);
 }
 
@@ -56,14 +66,17 @@ static void test_changes(void **state)
 {
     (void)state;
     write_table(ROOT TEMP);
-    struct mountlist *l = mountlist_create(table);
+    struct mountlist *l = mountlist_create(table, nothing, NULL);
     assert_non_null(l);
     expect_changes(l, ROOT TEMP, "");
     expect_changes(l, TEMP ROOT, ""); /* in another order */
     expect_changes(l, ROOT TEMP HOME, "/home ");
     expect_changes(l, ROOT HOME, "/t mp ");
     expect_changes(l, ROOT "23 1 8:2 / /home rw - ext4 /dev/b rw\n", "/home /home "); /* another on the same place */
-    expect_changes(l, ROOT "23 1 8:2 / /moved rw - ext4 /dev/b rw\n", "/home /moved ");
+    expect_changes(l, ROOT "23 1 8:3 / /home rw - ext4 /dev/c rw\n", "/home "); /* with the number of the last one */
+    expect_changes(l, ROOT "23 1 8:3 /sub /home rw - ext4 /dev/c rw\n", "/home ");
+    expect_changes(l, ROOT "23 1 8:3 /sub /home ro - ext4 /dev/c ro\n", "");
+    expect_changes(l, ROOT "23 1 8:3 /sub /moved rw - ext4 /dev/c rw\n", "/home /moved ");
     expect_changes(l, "", "/ /moved ");
     expect_changes(l, "nonsense\n7\n\n", "");
     expect_changes(l, ROOT, "/ ");
@@ -79,7 +92,7 @@ static void test_many(void **state)
     for (int i = 0; i < MOUNTS; i++)
         end += sprintf(end, "%d 1 0:5 / /m/%d rw - tmpfs none rw\n", 100 + i, i);
     write_table(text);
-    struct mountlist *l = mountlist_create(table);
+    struct mountlist *l = mountlist_create(table, nothing, NULL);
     assert_non_null(l);
     strcpy(end, HOME);
     expect_changes(l, text, "/home ");
@@ -90,13 +103,12 @@ static void test_many(void **state)
 static void test_own_table(void **state)
 {
     (void)state;
-    char said[256] = "";
-    struct mountlist *l = mountlist_create(MOUNTS_TABLE);
+    struct mountlist *l = mountlist_create(MOUNTS_TABLE, nothing, NULL);
     assert_non_null(l);
     assert_true(mountlist_fd(l) >= 0);
-    assert_int_equal(mountlist_update(l, note, said), 0);
+    assert_int_equal(mountlist_update(l, note), 0);
     mountlist_free(l);
-    assert_null(mountlist_create("/nowhere"));
+    assert_null(mountlist_create("/nowhere", nothing, NULL));
 }
 
 int main(void)

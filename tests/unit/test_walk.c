@@ -14,6 +14,7 @@
 #include <sys/fanotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,9 @@
 #include <cmocka.h>
 
 #include "base/answer.h"
+#include "base/clock.h"
+#include "scout/changes.h"
+#include "scout/cover.h"
 #include "scout/walk.h"
 
 /* The only marks are on a tmpfs of our own, in a mount namespace of our own: nobody else can be asked, and what the
@@ -475,11 +479,226 @@ static void test_hostile_tree(void **state)
     close_stage(s);
 }
 
+/* --- walks of everything, again and again ----------------------------------------------------------------------- */
+
+static void walk_all(struct marks *m)
+{
+    marks_review(m);
+    walk_watch(m, "");
+    marks_sweep(m);
+}
+
+static uint32_t entry_of(struct stage *s, const char *name)
+{
+    char path[PATH_MAX];
+    struct statx st;
+    in_top(path, name);
+    assert_int_equal(stat_identity(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st), 0);
+    struct file_id id = file_id_of(&st);
+    return reg_find(s->reg, 0, &id);
+}
+
+/* An inode whose first name the policy has come to leave out stays inside by another, at every moment. */
+static void test_left_out(void **state)
+{
+    (void)state;
+    char path[PATH_MAX];
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land};
+    watch_path(s, "etc/known");
+    walk_all(&m);
+    make_link("etc/known", "etc/sub/other", true);
+    watch_path(s, "etc/sub");
+    exclude_path(s, "etc/known");
+    walk_all(&m);
+    uint32_t entry = entry_of(s, "etc/known");
+    assert_true(entry > 0);
+    assert_false(reg_is_outside(s->reg, entry));
+    marks_review(&m);
+    assert_false(reg_is_outside(s->reg, entry));
+    walk_watch(&m, "");
+    marks_sweep(&m);
+    assert_false(reg_is_outside(s->reg, entry));
+    in_top(path, "etc/sub/other");
+    assert_int_equal(unlink(path), 0);
+    walk_all(&m);
+    assert_true(reg_is_outside(s->reg, entry));
+    s->watch.exclude.n = 0; /* and taken in again */
+    marks_review(&m);
+    assert_false(reg_is_outside(s->reg, entry));
+    marks_sweep(&m);
+    close_stage(s);
+}
+
+static bool is_followed(struct stage *s, const char *name)
+{
+    char path[PATH_MAX];
+    in_top(path, name);
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    assert_true(fd >= 0);
+    bool follow = marks_follow(&s->land, fd);
+    close(fd);
+    return follow;
+}
+
+static uint32_t *awaited_of(struct marks *m, uint32_t uid)
+{
+    size_t i = 0;
+    while (i + 1 < sizeof m->users / sizeof *m->users && !(m->users[i].used && m->users[i].uid == uid))
+        i++;
+    return &m->users[i].awaited;
+}
+
+/* Who brings the same thing again and again takes nothing from what others, or he, may have followed. */
+static void test_awaited(void **state)
+{
+    enum { AS_OFTEN = 1000, ALL = 100000 };
+    (void)state;
+    char target[PATH_MAX];
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land};
+    watch_path(s, "~/.ssh");
+    in_top(target, "home/u/.ssh/of-root");
+    for (int i = 0; i < AS_OFTEN; i++)
+        walk_watch(&m, target);
+    assert_int_equal(*awaited_of(&m, 1000), 1);
+    make_file("home/u/.ssh/of-root-too", 0);
+    assert_false(is_followed(s, "home/u/.ssh/of-root-too"));
+    walk_watch(&m, "");
+    assert_true(is_followed(s, "home/u/.ssh/of-root"));
+    assert_true(is_followed(s, "home/u/.ssh/of-root-too"));
+    /* Who has all that he may have does not keep others from theirs, nor for ever. */
+    *awaited_of(&m, 1000) = ALL;
+    make_file("home/u/.ssh/third", 0);
+    in_top(target, "home/[v]/.ssh");
+    assert_int_equal(unlink(target), 0);
+    make_dir("home/[v]/.ssh", 1001);
+    make_file("home/[v]/.ssh/of-root", 0);
+    walk_watch(&m, "");
+    assert_false(is_followed(s, "home/u/.ssh/third"));
+    assert_true(is_followed(s, "home/[v]/.ssh/of-root"));
+    walk_all(&m);
+    assert_true(is_followed(s, "home/u/.ssh/third"));
+    assert_int_equal(*awaited_of(&m, 1000), 3);
+    assert_int_equal(*awaited_of(&m, 1001), 1);
+    close_stage(s);
+}
+
+/* A keeper that first refuses, and then does what it is asked. */
+static pid_t keep(struct stage *s, const char *answers)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        uint8_t word;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm(60);
+        close(pair[0]);
+        while (read(pair[1], &word, 1) == 1)
+            if (word >= SCOUT_COVERS && write(pair[1], *answers ? answers++ : "f", 1) != 1)
+                break;
+        _exit(0);
+    }
+    assert_true(pid > 0);
+    close(pair[1]);
+    s->setup.control_fd = pair[0];
+    s->watch.coverage = COVERAGE_FILESYSTEM;
+    return pid;
+}
+
+static void let_go(struct stage *s, pid_t keeper)
+{
+    close(s->setup.control_fd);
+    assert_int_equal(waitpid(keeper, NULL, 0), keeper);
+}
+
+/* What the keeper did not do it is asked again, and everything when the mounts may have changed. */
+static void test_cover_again(void **state)
+{
+    (void)state;
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land};
+    pid_t keeper = keep(s, "FF");
+    watch_path(s, "etc");
+    walk_all(&m);
+    assert_int_equal(m.n_covered, 1);
+    assert_false(m.covered[0].marked);
+    cover_again(&m); /* not at once */
+    assert_false(m.covered[0].marked);
+    m.covered[0].asked_ns -= 60 * NS_PER_S;
+    cover_again(&m);
+    assert_false(m.covered[0].marked); /* refused once more */
+    m.covered[0].asked_ns -= 60 * NS_PER_S;
+    cover_again(&m);
+    assert_true(m.covered[0].marked);
+    cover_forget(&m);
+    assert_int_equal(m.n_covered, 0);
+    walk_watch(&m, "");
+    assert_int_equal(m.n_covered, 1);
+    assert_true(m.covered[0].marked);
+    int64_t asked = m.covered[0].asked_ns;
+    walk_watch(&m, "");
+    assert_true(m.covered[0].asked_ns == asked);
+    walk_all(&m);
+    assert_true(m.covered[0].asked_ns > asked);
+    let_go(s, keeper);
+    close_stage(s);
+}
+
+/* With a mark of the whole file system: what went unseen is forgotten, what somebody holds is not until he lets it go. */
+static void test_covered_ghosts(void **state)
+{
+    (void)state;
+    char path[PATH_MAX];
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land}, later = m;
+    struct change_feed feed = {.land = &s->land, .marks = &later};
+    pid_t keeper = keep(s, "");
+    watch_path(s, "etc");
+    walk_all(&m);
+    uint32_t gone = entry_of(s, "etc/b"), held = entry_of(s, "etc/sub/c"), away = entry_of(s, "etc/sub/deep/c");
+    assert_true(gone && held && away);
+    in_top(path, "etc/b");
+    assert_int_equal(unlink(path), 0);
+    in_top(path, "etc/sub/c");
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    char to[PATH_MAX];
+    in_top(path, "etc/sub/deep/c");
+    in_top(to, "home/c");
+    assert_int_equal(rename(path, to), 0);
+    walk_all(&later); /* as another scout does, which was told nothing */
+    assert_int_equal(reg_stamp(s->reg, gone), 0);
+    assert_true(reg_stamp(s->reg, held) > 0);
+    assert_true(reg_stamp(s->reg, away) > 0);
+    changes_look_again(&feed);
+    assert_true(reg_stamp(s->reg, held) > 0);
+    close(fd);
+    changes_look_again(&feed);
+    assert_int_equal(reg_stamp(s->reg, held), 0);
+    assert_true(reg_stamp(s->reg, away) > 0);
+    limbo_free(&s->land.limbo);
+    let_go(s, keeper);
+    close_stage(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tree),   cmocka_unit_test(test_file),  cmocka_unit_test(test_globs),
-        cmocka_unit_test(test_target), cmocka_unit_test(test_homes), cmocka_unit_test(test_hostile_tree),
+        cmocka_unit_test(test_tree),           cmocka_unit_test(test_file),    cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_target),         cmocka_unit_test(test_homes),   cmocka_unit_test(test_hostile_tree),
+        cmocka_unit_test(test_left_out),       cmocka_unit_test(test_awaited), cmocka_unit_test(test_cover_again),
+        cmocka_unit_test(test_covered_ghosts),
     };
     return cmocka_run_group_tests(tests, mount_top, unmount_top);
 }
