@@ -67,7 +67,7 @@ for route in $routes; do
 done
 
 # Known, and told by `status`: no kernel before 6.5 asks about what an overlay opens below.
-read -r major minor < <(uname -r | tr '.-' '  ')
+read -r major minor _ < <(uname -r | tr '.-' '  ')
 if [ "$major" -lt 6 ] || { [ "$major" = 6 ] && [ "$minor" -lt 5 ]; }; then
     routes=$(sed -E 's/\b(user_namespace_)?overlay\b//g' <<<"$routes")
     overlay=false
