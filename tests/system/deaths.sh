@@ -299,7 +299,8 @@ die() {
     if [ ${#stay[@]} -gt 0 ]; then
         [ "${stay[keeper]:-}" ] || expect_back "$what" "${pid[@]}"
         # Nobody need notice that they are stopped.
-        verdicts_are_given "while stopped: $what"
+        # Few, where each may wait for the clerk: after 10 s he would be taken for dead.
+        verdicts_are_given "while stopped: $what" ${stay[clerk]:+20}
         kill -CONT "${stay[@]}"
     fi
     expect_back "$what" "${pid[@]}"
