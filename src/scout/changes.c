@@ -133,8 +133,11 @@ static void on_owner(struct change_feed *c, const struct named *s)
     changes_at(c, path);
 }
 
+/* The kernel puts records with names at multiples of four bytes (FANOTIFY_INFO_ALIGN); the structure itself wants eight. */
+typedef struct fanotify_event_metadata event __attribute__((aligned(4)));
+
 /* The parts of an event, as far as they hold together. */
-static void read_event(struct change_feed *c, const struct fanotify_event_metadata *e)
+static void read_event(struct change_feed *c, const event *e)
 {
     struct named appeared = {0}, itself = {0};
     const char *at = (const char *)e + e->metadata_len, *end = (const char *)e + e->event_len;
@@ -166,7 +169,7 @@ static void read_event(struct change_feed *c, const struct fanotify_event_metada
 bool changes_read(struct change_feed *c)
 {
     ssize_t len = read(c->land->is->changes_fd, c->buffer, sizeof c->buffer);
-    const struct fanotify_event_metadata *e = (const void *)c->buffer;
+    const event *e = (const void *)c->buffer;
     for (; FAN_EVENT_OK(e, len); e = FAN_EVENT_NEXT(e, len)) {
         if (e->vers != FANOTIFY_METADATA_VERSION)
             break;

@@ -13,6 +13,7 @@
 # program is looked up by its content. HOW is KILL, SEGV, SYS (the signals), CALL (a real violation of the system
 # call filter) or STOP: stopped, and going on again before anybody can take it for dead, unless it is the judge.
 HAMMER=$BUILD/tests/hammer
+SAYS_BUSY=true
 declare -A stay=() # of `die`: who is only stopped
 BOUND_US=${BOUND_US:-$((300000 * SLOWNESS))} # promise 2: timeout (200 ms) and 100 ms
 
@@ -40,6 +41,7 @@ $(if [ "${CLERK:-}" ]; then
     fi)
 POLICY
     start
+    SAYS_BUSY=$(status_json | jq .features.deny_errno)
 }
 
 # make_files N: so many files to guard, in $FILES: once they are guarded, this shell may not list them.
@@ -153,7 +155,7 @@ tally() {
             MET[$who.$key]=0
         done
         for file in "$T/load/$who".*; do
-            [ -e "$file" ] || continue
+            [ -s "$file" ] || continue # it was ended before it had begun
             read -r line <"$file"
             for key in ok eperm ebusy other; do
                 said $key "$line"
@@ -187,7 +189,8 @@ check_load() {
         assert_equal "${MET[bad.eperm]} ${MET[bad.ebusy]}" "0 0" "$1: refusals to 'bad' in audit mode"
     else
         assert_equal "${MET[bad.ok]}" 0 "$1: forbidden opens that succeeded"
-        assert_equal "${MET[good.eperm]}" 0 "$1: allowed opens refused by the policy"
+        # Before Linux 6.14 those who are released without a decision cannot be told from the refused.
+        [ "$SAYS_BUSY" != true ] || assert_equal "${MET[good.eperm]}" 0 "$1: allowed opens refused by the policy"
     fi
 }
 

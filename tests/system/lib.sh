@@ -72,8 +72,12 @@ need() {
 }
 
 # not_sanitized WHY: skips where the daemon is built with sanitizers.
+is_sanitized() {
+    grep -qa __asan_init "$FILEWARD"
+}
+
 not_sanitized() {
-    if grep -qa __asan_init "$FILEWARD"; then
+    if is_sanitized; then
         skip "built with sanitizers: $*"
     fi
 }

@@ -13,6 +13,7 @@
 static const struct file_id program = {8, 1, 100, 5}, other = {8, 1, 101, 5};
 
 struct court {
+    struct court *before;
     struct fixture policy;
     struct judge j;
     struct gate gates[2];
@@ -92,12 +93,15 @@ static struct court *open_court(const char *on_timeout)
 
 static void close_court(struct court *c)
 {
+    static struct court *closed; /* what a judge remembers of subjects ends with its process */
     kill(c->opener, SIGKILL);
     waitpid(c->opener, NULL, 0);
     desk_free(c->j.desk);
+    verdicts_free(c->j.verdicts);
     free(c->j.is.board);
     fixture_close(&c->policy);
-    free(c);
+    c->before = closed;
+    closed = c;
 }
 
 static struct question question(const struct court *c, int watch, enum question_kind kind)
