@@ -390,6 +390,7 @@ static bool list_marked(int group, struct marked *l)
 
 struct sweep {
     struct marks *m;
+    bool all_met; /* by the walk: then they are all marked */
     struct marked asked, followed;
 };
 
@@ -420,10 +421,12 @@ static void sweep_covered(struct marks *m, uint32_t entry)
 /* What the walk has not met is no more where it was. What it has met is inside, whatever its first place. */
 static void settle(void *ctx, int number, uint32_t entry)
 {
-    struct marks *m = ctx;
+    struct sweep *s = ctx;
+    struct marks *m = s->m;
     int kind = number - m->is->gates[m->watch].number;
     if ((kind != 0 && kind != REGISTER_NEIGHBOURHOOD && kind != REGISTER_OUTPOST) || was_met(m, entry))
         return;
+    s->all_met = false;
     marks_beat(m);
     if (kind == 0)
         reg_set_outside(m->is->reg, entry, is_left_out(m, entry));
@@ -434,13 +437,13 @@ static void settle(void *ctx, int number, uint32_t entry)
 /* A number that another inode has by now keeps an entry longer than it is needed, which does no harm. */
 void marks_sweep(struct marks *m)
 {
-    struct sweep s = {.m = m};
+    struct sweep s = {.m = m, .all_met = m->met != NULL};
     if (m->met)
-        reg_for_each(m->is->reg, settle, m);
+        reg_for_each(m->is->reg, settle, &s);
     free(m->met);
     m->met = NULL;
     reach_let_go(&m->land->reach);
-    if (m->is->policy->watches[m->watch].coverage == COVERAGE_INODE && m->is->changes_fd >= 0 &&
+    if (!s.all_met && m->is->policy->watches[m->watch].coverage == COVERAGE_INODE && m->is->changes_fd >= 0 &&
         list_marked(m->is->gates[m->watch].fd, &s.asked) && list_marked(m->is->changes_fd, &s.followed))
         reg_for_each(m->is->reg, sweep, &s);
     free(s.asked.ino);
