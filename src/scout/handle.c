@@ -70,12 +70,14 @@ void handle_of_fd(int fd, struct reg_handle *out)
 
 void reach_init(struct reach *r, struct mounts *mounts)
 {
-    *r = (struct reach){.mounts = mounts, .open_fd = -1};
+    *r =
+        (struct reach){.mounts = mounts, .fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC), .open_fd = -1};
 }
 
 void reach_free(struct reach *r)
 {
     reach_let_go(r);
+    own_close(&r->fds);
     for (size_t i = 0; i < sizeof r->row / sizeof *r->row; i++)
         free(r->row[i].path);
 }

@@ -26,6 +26,7 @@ struct reach {
         char *path; /* NULL: free */
     } row[64];
     unsigned next;
+    int fds;     /* the directory of our descriptors, where each can be named at once; -1: it cannot be opened */
     int open_fd; /* of the row in hand, between reach_open() and reach_let_go(); -1 */
     int32_t open_fsid[2];
 };

@@ -50,16 +50,18 @@ static uint64_t questions(const struct marks *m)
     return FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM | (reads ? (uint64_t)FAN_ACCESS_PERM : 0);
 }
 
-/* By descriptor, so that what is marked is what was looked at, whatever the name means by now. */
-static int add(int group, const struct node *n, uint64_t mask)
+/* By descriptor, so that what is marked is what was looked at, whatever the name means by now; and from the directory of
+ * descriptors, since the way there from the root takes longer than the mark. */
+static int add(const struct marks *m, int group, const struct node *n, uint64_t mask)
 {
-    char link[FD_NAME_SIZE];
-    return fanotify_mark(group, FAN_MARK_ADD, mask, AT_FDCWD, fd_name(link, n->fd));
+    char name[16];
+    snprintf(name, sizeof name, "%d", n->fd);
+    return fanotify_mark(group, FAN_MARK_ADD, mask, m->land->reach.fds, name);
 }
 
 static bool mark(struct marks *m, const struct node *n, const char *path, uint64_t mask)
 {
-    if (add(m->is->gates[m->watch].fd, n, mask) == 0)
+    if (add(m, m->is->gates[m->watch].fd, n, mask) == 0)
         return true;
     char why[128];
     snprintf(why, sizeof why, "it cannot be marked: %s", strerror(errno));
@@ -71,7 +73,7 @@ static bool mark(struct marks *m, const struct node *n, const char *path, uint64
 static void follow_changes(struct marks *m, const struct node *n, const char *path)
 {
     uint64_t names = FAN_CREATE | FAN_MOVED_TO | FAN_ONDIR;
-    if (m->is->changes_fd < 0 || add(m->is->changes_fd, n, FAN_DELETE_SELF | (S_ISDIR(n->mode) ? names : 0)) == 0 ||
+    if (m->is->changes_fd < 0 || add(m, m->is->changes_fd, n, FAN_DELETE_SELF | (S_ISDIR(n->mode) ? names : 0)) == 0 ||
         !S_ISDIR(n->mode))
         return;
     char why[128];
@@ -175,7 +177,7 @@ static bool mark_writing(struct marks *m, const struct node *n)
 {
     if (m->is->policy->watches[m->watch].guard != GUARD_OPEN_WRITE || !S_ISREG(n->mode))
         return false;
-    if (add(m->is->gates[m->watch].fd, n, questions(m) | KERNEL_FAN_PRE_ACCESS) == 0)
+    if (add(m, m->is->gates[m->watch].fd, n, questions(m) | KERNEL_FAN_PRE_ACCESS) == 0)
         return true;
     atomic_fetch_add(&m->is->board->watch[m->watch].unwritten, 1);
     return false;
@@ -276,7 +278,7 @@ void marks_await(struct marks *m, const struct node *n, uint32_t uid)
     struct user_count *u = share_of(m, uid);
     bool known = marks_follow(m->land, n->fd);
     if (m->is->changes_fd < 0 || (u && !known && u->awaited >= PER_USER_MAX) ||
-        add(m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) < 0)
+        add(m, m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) < 0)
         return;
     if (u && (!known || m->met))
         u->awaited++;

@@ -181,7 +181,7 @@ static struct scout *make(const struct scout_setup *setup)
     for (int i = 0; i < setup->policy->n_watches; i++)
         s->marks[i] = (struct marks){.is = setup, .land = &s->land, .watch = i};
     s->mountlist = mountlist_create(MOUNTS_TABLE, is_wanted, s);
-    return s->mountlist ? s : NULL;
+    return s->mountlist && s->land.reach.fds >= 0 ? s : NULL;
 }
 
 void scout_run(const struct scout_setup *setup)

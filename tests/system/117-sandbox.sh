@@ -112,7 +112,7 @@ for role in judge spare; do
         'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventfd]' "$ring" "$ring" "$ring" \
         '/memfd:fileward-register (deleted)'
 done
-expect_kinds scout socket pipe /proc/PID/mountinfo /proc/PID/mountinfo /proc/PID/mountinfo 'anon_inode:[fanotify]' 'anon_inode:[fanotify]' \
+expect_kinds scout socket pipe /proc/PID/fd /proc/PID/mountinfo /proc/PID/mountinfo /proc/PID/mountinfo 'anon_inode:[fanotify]' 'anon_inode:[fanotify]' \
     'anon_inode:[eventfd]' 'anon_inode:[eventfd]' 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]'
 # The herald talks to strangers. It has the log, and nothing that answers or marks.
 has herald T/log/events.jsonl 1
