@@ -66,7 +66,7 @@ static void test_copy(void **state)
     assert_int_equal(hashes->v[0].bytes[31], 0xef);
     assert_int_equal(q->settings.uid, 7);
     assert_string_equal(q->settings.listen, "127.0.0.1:1");
-    findings_free(&x.findings);
+    fixture_close(&x);
 }
 
 /* Too little room is told, and nothing is written beyond it. */
@@ -88,7 +88,7 @@ static void test_room(void **state)
     }
     assert_true(enough > sizeof(struct policy));
     policy_free(p);
-    findings_free(&x.findings);
+    fixture_close(&x);
 }
 
 int main(void)
