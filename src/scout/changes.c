@@ -99,6 +99,24 @@ static void forget(struct change_feed *c, const struct named *s, bool all)
     }
 }
 
+/* Whether the handle can be opened as long as its inode lives, by what the register has of it. */
+static bool can_be_opened(const struct change_feed *c, const struct named *s)
+{
+    uint32_t entries[ENTRIES_MAX];
+    const struct reg *reg = c->land->is->reg;
+    size_t n = reg_with_handle(reg, handle_key(s->fsid, s->handle), entries, ENTRIES_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (reg_handle(reg, entries[i]).bytes > 0)
+            return true;
+    return false;
+}
+
+static bool receive(struct change_feed *c, const struct named *s)
+{
+    struct limbo *l = &c->land->limbo;
+    return can_be_opened(c, s) ? limbo_receive(l, &c->land->reach, s->fsid, s->handle) : limbo_keep_unknown(l);
+}
+
 /* Its last name is gone, and the marks on it. If it is held open it can still be reached, and a whole file system that is
  * marked is still asked about it. */
 static void on_end(struct change_feed *c, const struct named *s)
@@ -106,7 +124,7 @@ static void on_end(struct change_feed *c, const struct named *s)
     bool covered = false;
     for (int i = 0; i < c->land->is->policy->n_watches; i++)
         covered |= is_covered(&c->marks[i]);
-    forget(c, s, !covered || !limbo_receive(&c->land->limbo, &c->land->reach, s->fsid, s->handle));
+    forget(c, s, !covered || !receive(c, s));
 }
 
 static void on_gone(void *ctx, const int32_t fsid[2], const struct file_handle *h)

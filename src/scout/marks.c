@@ -414,7 +414,8 @@ static void sweep_covered(struct marks *m, uint32_t entry)
     struct reg_handle h = reg_handle(m->is->reg, entry);
     struct statx st;
     CLEAN_FD int fd = reach_open_kept(&m->land->reach, &h);
-    if (fd < 0 && errno == ESTALE)
+    bool unknown = fd < 0 && errno == EOPNOTSUPP;
+    if ((fd < 0 && errno == ESTALE) || (unknown && !limbo_keep_unknown(&m->land->limbo)))
         marks_gone(m, entry);
     else if (fd >= 0 && stat_identity(fd, "", AT_EMPTY_PATH, &st) == 0 && st.stx_nlink == 0)
         limbo_keep(&m->land->limbo, &h);
