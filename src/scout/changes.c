@@ -20,15 +20,6 @@ struct named {
     const char *name; /* NULL: none */
 };
 
-int scout_changes_group(void)
-{
-    /* The queue is as long as the administrator allows: whoever makes files faster than we mark them must not fill the
-     * kernel's memory. What does not fit is made up for by looking everywhere again. */
-    return fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_MARKS | FAN_REPORT_FID |
-                             FAN_REPORT_DFID_NAME,
-                         O_RDONLY);
-}
-
 /* The watch that an entry belongs to, and as what it stands there. NULL: it was dropped. */
 static struct marks *marks_of(struct change_feed *c, uint32_t entry, int *kind)
 {
@@ -184,9 +175,9 @@ static void read_event(struct change_feed *c, const event *e)
         on_end(c, &itself);
 }
 
-bool changes_read(struct change_feed *c)
+bool changes_read(struct change_feed *c, int group)
 {
-    ssize_t len = read(c->land->is->changes_fd, c->buffer, sizeof c->buffer);
+    ssize_t len = read(group, c->buffer, sizeof c->buffer);
     const event *e = (const void *)c->buffer;
     for (; FAN_EVENT_OK(e, len); e = FAN_EVENT_NEXT(e, len)) {
         if (e->vers != FANOTIFY_METADATA_VERSION)

@@ -14,8 +14,9 @@ struct change_feed {
     _Alignas(8) char buffer[1 << 15];
 };
 
-/* Reads once, as much as fits, and brings marks and register up to date. False: there was nothing. */
-bool changes_read(struct change_feed *c);
+/* Reads once from one of the groups, as much as fits, and brings marks and register up to date. False: there was
+ * nothing. */
+bool changes_read(struct change_feed *c, int group);
 
 /* Looks whether what had lost its name is gone by now. */
 void changes_look_again(struct change_feed *c);

@@ -17,8 +17,8 @@
 #include "scout/walk.h"
 
 enum {
-    REST = 10
-}; /* looking everywhere may take one part in so many of our time, when it must be done again and again */
+    REST = 10, /* looking everywhere may take one part in so many of our time, when it must be done again and again */
+};
 
 struct scout {
     const struct scout_setup *is;
@@ -65,7 +65,7 @@ static void tell_rescan(const struct scout *s, const char *why)
 /* Says up to which of its questions everything that happened before has been seen. */
 static void say_settled(struct scout *s, uint32_t asked, int64_t seen_ns)
 {
-    if (s->is->changes_fd < 0 || s->changes.lost)
+    if (s->is->n_changes == 0 || s->changes.lost || s->land.blind)
         return;
     atomic_store(&s->is->board->scout_settled, asked);
     atomic_store(&s->is->board->scout_seen_ns, seen_ns);
@@ -78,6 +78,7 @@ static void scan(struct scout *s, const char *why)
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
     limbo_free(&s->land.limbo); /* marks_sweep() finds them again */
     s->changes.lost = false;    /* what is lost from here on is lost again */
+    s->land.blind = false;
     for (int i = 0; i < s->is->policy->n_watches; i++) {
         marks_review(&s->marks[i]);
         walk_watch(&s->marks[i], "");
@@ -101,22 +102,30 @@ static void scan_what_was_lost(struct scout *s)
 
 static void on_changes(void *ctx, int fd, uint32_t events)
 {
-    (void)fd, (void)events;
+    (void)events;
     struct scout *s = ctx;
-    changes_read(&s->changes);
+    changes_read(&s->changes, fd);
     scan_what_was_lost(s);
+}
+
+/* Reads all groups until each was empty once. False: it would take too long. */
+static bool read_all(struct scout *s)
+{
+    enum { MOST = 1000 }; /* reads. Others wait for us too: who fills the queue faster is judged by the rules */
+    int reads = 0;
+    for (int i = 0; i < s->is->n_changes; i++)
+        while (s->land.feed[i].used && changes_read(&s->changes, s->is->changes_fds[i]))
+            if (++reads == MOST)
+                return false;
+    return true;
 }
 
 /* Sees all that has happened, and says so. */
 static void catch_up(struct scout *s)
 {
-    enum { MOST = 1000 }; /* reads. Others wait for us too: who fills the queue faster is judged by the rules */
     const int64_t seen_ns = clock_wall();
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
-    int reads = 0;
-    while (reads < MOST && changes_read(&s->changes))
-        reads++;
-    if (reads < MOST)
+    if (read_all(s))
         say_settled(s, asked, seen_ns);
     scan_what_was_lost(s);
 }
@@ -144,7 +153,7 @@ static bool is_wanted(void *ctx, const char *point)
 static void at_mount_point(void *ctx, const char *point, int fd)
 {
     struct scout *s = ctx;
-    if (fd < 0 || !marks_follow(&s->land, fd))
+    if (fd < 0 || !feeds_follow(&s->land, fd))
         changes_at(&s->changes, strcmp(point, "/") == 0 ? "" : point);
 }
 
@@ -194,8 +203,10 @@ void scout_run(const struct scout_setup *setup)
     (void)!write(setup->control_fd, "r", 1);
     bool again = atomic_load(&setup->board->scanned);
     reg_mend(setup->reg);
-    if ((setup->changes_fd >= 0 && loop_add(&s->loop, setup->changes_fd, EPOLLIN, on_changes, s) < 0) ||
-        loop_add(&s->loop, setup->bell_fd, EPOLLIN, on_bell, s) < 0 ||
+    for (int i = 0; i < setup->n_changes; i++)
+        if (loop_add(&s->loop, setup->changes_fds[i], EPOLLIN, on_changes, s) < 0)
+            _exit(EXIT_FAILURE);
+    if (loop_add(&s->loop, setup->bell_fd, EPOLLIN, on_bell, s) < 0 ||
         loop_add(&s->loop, mountlist_fd(s->mountlist), EPOLLPRI, on_mounts, s) < 0)
         _exit(EXIT_FAILURE);
     scan(s, again ? "the scout was replaced" : NULL);

@@ -59,6 +59,8 @@ static bool look_at(struct node *n, const struct node *parent)
     bool users_can_write = S_ISDIR(n->mode) && (n->uid != 0 || n->mode & (S_IWGRP | S_IWOTH));
     n->loose = users_can_write || (parent && parent->loose);
     n->sheltered = !parent || !parent->loose;
+    bool same_device = parent && parent->id.major == n->id.major && parent->id.minor == n->id.minor;
+    n->of_user = same_device ? parent->of_user : !n->sheltered;
     return true;
 }
 
@@ -465,6 +467,7 @@ bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name)
         return false;
     mounts_refresh(w.mounts);
     dir.loose |= reg_note(m->is->reg, entry).loose;
+    dir.of_user = dir.loose; /* if it is not, its device is known already */
     dir.entry = entry;
     w.len = reg_place(m->is->reg, entry, w.path, sizeof w.path);
     for (size_t i = 0; i < w.len; i++)
