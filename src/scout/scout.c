@@ -27,6 +27,10 @@ struct scout {
     struct marks marks[WATCHES_MAX];
     struct change_feed changes;
     struct mountlist *mountlist;
+    struct points {
+        char **v;
+        size_t n, room;
+    } points;          /* where something was mounted or unmounted, to be walked to */
     int64_t rescan_ns; /* not before */
 };
 
@@ -149,12 +153,37 @@ static bool is_wanted(void *ctx, const char *point)
     return false;
 }
 
-/* The marks of a file system go with its last mount. */
+static bool keep_point(struct points *p, const char *point)
+{
+    if (p->n == p->room) {
+        size_t room = p->room ? 2 * p->room : 16;
+        char **more = reallocarray(p->v, room, sizeof *more);
+        if (!more)
+            return false;
+        p->v = more;
+        p->room = room;
+    }
+    p->v[p->n] = strdup(point);
+    return p->v[p->n] && ++p->n;
+}
+
+/* The marks of a file system go with its last mount. Nothing is walked yet: of two mounts of one file system the first
+ * walk would put marks on the root of both. */
 static void at_mount_point(void *ctx, const char *point, int fd)
 {
     struct scout *s = ctx;
     if (fd < 0 || !feeds_follow(&s->land, fd))
-        changes_at(&s->changes, strcmp(point, "/") == 0 ? "" : point);
+        s->changes.lost |= !keep_point(&s->points, point);
+}
+
+static void walk_points(struct scout *s)
+{
+    for (size_t i = 0; i < s->points.n; i++) {
+        changes_at(&s->changes, strcmp(s->points.v[i], "/") == 0 ? "" : s->points.v[i]);
+        free(s->points.v[i]);
+    }
+    free(s->points.v);
+    s->points = (struct points){0};
 }
 
 static void on_mounts(void *ctx, int fd, uint32_t events)
@@ -164,6 +193,7 @@ static void on_mounts(void *ctx, int fd, uint32_t events)
     for (int i = 0; i < s->is->policy->n_watches; i++)
         cover_forget(&s->marks[i]);
     s->changes.lost |= mountlist_update(s->mountlist, at_mount_point) < 0;
+    walk_points(s);
 }
 
 static void on_deadline(void *ctx)
