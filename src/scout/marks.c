@@ -474,3 +474,17 @@ void marks_sweep(struct marks *m)
     free(s.asked.ino);
     free(s.followed.ino);
 }
+
+static void forget_dropped(void *ctx, int number, uint32_t entry)
+{
+    const struct scout_setup *is = ctx;
+    for (int i = 0; i < is->policy->n_watches; i++)
+        if (is->gates[i].number == (number & (REGISTER_WATCHES_MAX - 1)))
+            return;
+    reg_remove(is->reg, entry);
+}
+
+void marks_forget_dropped(const struct land *l)
+{
+    reg_for_each(l->is->reg, forget_dropped, (void *)(uintptr_t)l->is);
+}

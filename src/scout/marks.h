@@ -91,6 +91,9 @@ void marks_review(struct marks *m);
 /* After it: gives up entries whose inodes went while nobody looked, and settles which the policy still means. */
 void marks_sweep(struct marks *m);
 
+/* Gives up the entries of watches that the policy has no more. To be called when their groups are closed. */
+void marks_forget_dropped(const struct land *l);
+
 /* Tells the keeper, once a second, that a walk goes on. */
 void marks_beat(struct marks *m);
 

@@ -18,6 +18,7 @@
 
 enum {
     REST = 10, /* looking everywhere may take one part in so many of our time, when it must be done again and again */
+    FORGET_AFTER_S = 10,
 };
 
 struct scout {
@@ -32,6 +33,7 @@ struct scout {
         size_t n, room;
     } points;          /* where something was mounted or unmounted, to be walked to */
     int64_t rescan_ns; /* not before */
+    int64_t forget_ns; /* entries of dropped watches not before; 0: it is done */
 };
 
 static void on_control(void *ctx, int fd, uint32_t events)
@@ -196,6 +198,16 @@ static void on_mounts(void *ctx, int fd, uint32_t events)
     walk_points(s);
 }
 
+/* Until the change is over the judge needs them for who is still asked about through the old marks. If a keeper dies in the
+ * middle of it, it is over when another has taken its place, and a scout of that one ours. */
+static void forget_dropped(struct scout *s)
+{
+    if (s->forget_ns == 0 || clock_now() < s->forget_ns || atomic_load(&s->is->board->changing))
+        return;
+    marks_forget_dropped(&s->land);
+    s->forget_ns = 0;
+}
+
 static void on_deadline(void *ctx)
 {
     struct scout *s = ctx;
@@ -203,6 +215,7 @@ static void on_deadline(void *ctx)
     changes_look_again(&s->changes);
     for (int i = 0; i < s->is->policy->n_watches; i++)
         cover_again(&s->marks[i]);
+    forget_dropped(s);
     catch_up(s);
     s->loop.deadline = clock_now() + NS_PER_S;
 }
@@ -242,6 +255,7 @@ void scout_run(const struct scout_setup *setup)
     scan(s, again ? "the scout was replaced" : NULL);
     atomic_store(&setup->board->scanned, 1);
     (void)!write(setup->control_fd, "b", 1);
+    s->forget_ns = clock_now() + FORGET_AFTER_S * NS_PER_S;
     s->loop.on_deadline = on_deadline;
     s->loop.deadline_ctx = s;
     s->loop.deadline = clock_now() + NS_PER_S;

@@ -733,13 +733,35 @@ static void test_blind(void **state)
     close_stage(s);
 }
 
+/* What stands under the number of a watch that the policy has no more goes; what is known under others stays. */
+static void test_dropped(void **state)
+{
+    (void)state;
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land};
+    watch_path(s, "etc");
+    walk_all(&m);
+    uint32_t before = reg_size(s->reg).entries;
+    for (uint64_t i = 0; i < 1000; i++) {
+        struct file_id id = {.ino = i};
+        static const int kinds[] = {0, REGISTER_NEIGHBOURHOOD, REGISTER_OUTPOST};
+        assert_true(reg_add(s->reg, 7 + kinds[i % 3], &id, 0, "/x") > 0);
+    }
+    marks_forget_dropped(&s->land);
+    assert_int_equal(reg_size(s->reg).entries, before);
+    expect_guarded(s, "etc/sub/deep/c");
+    close_stage(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree),           cmocka_unit_test(test_file),    cmocka_unit_test(test_globs),
         cmocka_unit_test(test_target),         cmocka_unit_test(test_homes),   cmocka_unit_test(test_hostile_tree),
         cmocka_unit_test(test_left_out),       cmocka_unit_test(test_awaited), cmocka_unit_test(test_cover_again),
-        cmocka_unit_test(test_covered_ghosts), cmocka_unit_test(test_blind),
+        cmocka_unit_test(test_covered_ghosts), cmocka_unit_test(test_blind),   cmocka_unit_test(test_dropped),
     };
     return cmocka_run_group_tests(tests, mount_top, unmount_top);
 }
