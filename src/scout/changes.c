@@ -7,6 +7,7 @@
 #include <sys/fanotify.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/own.h"
 #include "scout/walk.h"
@@ -52,6 +53,30 @@ static void look_there(struct marks *m, uint32_t entry, const char *name)
     walk_watch(m, path);
 }
 
+/* With `all` it is looked for with everything below. False: something was left for a look at everything. */
+static bool look_for(struct change_feed *c, struct marks *m, uint32_t entry, const struct named *s, bool all)
+{
+    bool guarded = reg_watch(c->land->is->reg, entry) < REGISTER_WATCHES_MAX, complete = all;
+    CLEAN_FD int dir = guarded ? reach_open(&c->land->reach, s->fsid, s->handle) : -1;
+    if (dir >= 0 && walk_into(m, dir, entry, s->name, &complete))
+        return complete;
+    if (all)
+        look_there(m, entry, s->name);
+    return all;
+}
+
+/* At the expense of whoever can write the directory. */
+static void look_in_turn(struct change_feed *c, struct marks *m, uint32_t entry, const struct named *s)
+{
+    struct reg_note note = reg_note(c->land->is->reg, entry);
+    int64_t began = clock_now();
+    bool all = !note.loose || budget_allows(&c->land->budgets, note.charged, began);
+    c->lost |= !look_for(c, m, entry, s, all);
+    int64_t now = clock_now();
+    if (note.loose)
+        budget_charge(&c->land->budgets, note.charged, now, now - began);
+}
+
 /* A name has appeared in a directory. One that is guarded is found wherever it is by now. */
 static void on_name(struct change_feed *c, const struct named *s)
 {
@@ -63,9 +88,7 @@ static void on_name(struct change_feed *c, const struct named *s)
         struct marks *m = marks_of(c, entries[i], &kind);
         if (!m || kind == REGISTER_NEIGHBOURHOOD || (kind == 0 && reg_is_outside(reg, entries[i])))
             continue;
-        CLEAN_FD int dir = kind == 0 ? reach_open(&c->land->reach, s->fsid, s->handle) : -1;
-        if (dir < 0 || !walk_into(m, dir, entries[i], s->name))
-            look_there(m, entries[i], s->name);
+        look_in_turn(c, m, entries[i], s);
         marks_beat(m);
     }
 }

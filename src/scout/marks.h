@@ -7,6 +7,7 @@
 #include "base/mounts.h"
 #include "base/process.h"
 #include "fileward/scout.h"
+#include "scout/budget.h"
 #include "scout/feeds.h"
 #include "scout/limbo.h"
 
@@ -30,6 +31,7 @@ struct land {
     struct mounts *mounts;
     struct reach reach;
     struct limbo limbo;
+    struct budgets budgets;
     struct feed feed[SCOUT_FEEDS_MAX];
     bool
         blind; /* since everything was last looked at: a directory could not be followed, and the register cannot say so

@@ -100,8 +100,8 @@ static void scan(struct scout *s, const char *why)
 static void scan_what_was_lost(struct scout *s)
 {
     if (s->changes.lost && clock_now() >= s->rescan_ns)
-        scan(s, "more changed at once than the kernel keeps for the scout (sysctl fs.fanotify.max_queued_events), or "
-                "the mount table could not be read");
+        scan(s, "more changed at once than the kernel keeps for the scout (sysctl fs.fanotify.max_queued_events) "
+                "or than one user may take of its time, or the mount table could not be read");
 }
 
 /* --- changes ---------------------------------------------------------------------------------------------------- */

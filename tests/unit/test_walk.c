@@ -733,6 +733,46 @@ static void test_blind(void **state)
     close_stage(s);
 }
 
+/* A user who has had his share of the scout's time gets no more than a mark on what he brings; the rest comes with the next
+ * look at everything. */
+static void test_over_budget(void **state)
+{
+    (void)state;
+    char path[PATH_MAX], to[PATH_MAX];
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land};
+    struct change_feed feed = {.land = &s->land, .marks = &m};
+    watch_path(s, "~/.ssh");
+    walk_all(&m);
+    make_dir("home/u/.ssh/one", 1000);
+    make_dir("home/u/.ssh/one/two", 1000);
+    while (changes_read(&feed, s->setup.changes_fds[0]))
+        ;
+    expect_guarded(s, "home/u/.ssh/one/two");
+    make_dir("home/u/tree", 1000);
+    make_dir("home/u/tree/below", 1000);
+    in_top(path, "home/u/tree");
+    in_top(to, "home/u/.ssh/tree");
+    assert_int_equal(rename(path, to), 0);
+    budget_charge(&s->land.budgets, 1000, clock_now(), 60 * NS_PER_S);
+    while (changes_read(&feed, s->setup.changes_fds[0]))
+        ;
+    assert_true(feed.lost);
+    expect_guarded(s, "home/u/.ssh/tree");
+    expect_free(s, "home/u/.ssh/tree/below");
+    feed.lost = false;
+    make_file("home/u/.ssh/tree/plain", 1000); /* of which there is no more than the mark */
+    while (changes_read(&feed, s->setup.changes_fds[0]))
+        ;
+    expect_guarded(s, "home/u/.ssh/tree/plain");
+    assert_false(feed.lost);
+    walk_all(&m);
+    expect_guarded(s, "home/u/.ssh/tree/below");
+    close_stage(s);
+}
+
 /* What stands under the number of a watch that the policy has no more goes; what is known under others stays. */
 static void test_dropped(void **state)
 {
@@ -761,7 +801,8 @@ int main(void)
         cmocka_unit_test(test_tree),           cmocka_unit_test(test_file),    cmocka_unit_test(test_globs),
         cmocka_unit_test(test_target),         cmocka_unit_test(test_homes),   cmocka_unit_test(test_hostile_tree),
         cmocka_unit_test(test_left_out),       cmocka_unit_test(test_awaited), cmocka_unit_test(test_cover_again),
-        cmocka_unit_test(test_covered_ghosts), cmocka_unit_test(test_blind),   cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_covered_ghosts), cmocka_unit_test(test_blind),   cmocka_unit_test(test_over_budget),
+        cmocka_unit_test(test_dropped),
     };
     return cmocka_run_group_tests(tests, mount_top, unmount_top);
 }
