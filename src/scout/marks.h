@@ -90,7 +90,8 @@ void marks_gone(struct marks *m, uint32_t entry);
 /* Before a walk of everything: counts what is marked for this watch. */
 void marks_review(struct marks *m);
 
-/* After it: gives up entries whose inodes went while nobody looked, and settles which the policy still means. */
+/* After it: gives up entries whose inodes went while nobody looked, and settles which the policy still means. Without a
+ * walk: only the first, and not where file systems are marked. */
 void marks_sweep(struct marks *m);
 
 /* Gives up the entries of watches that the policy has no more. To be called when their groups are closed. */

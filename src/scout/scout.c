@@ -33,6 +33,8 @@ struct scout {
         size_t n, room;
     } points;          /* where something was mounted or unmounted, to be walked to */
     int64_t rescan_ns; /* not before */
+    bool unmounted;    /* or mounted: something that we marked may have gone */
+    int64_t sweep_ns;  /* not before */
     int64_t forget_ns; /* entries of dropped watches not before; 0: it is done */
 };
 
@@ -174,8 +176,10 @@ static bool keep_point(struct points *p, const char *point)
 static void at_mount_point(void *ctx, const char *point, int fd)
 {
     struct scout *s = ctx;
-    if (fd < 0 || !feeds_follow(&s->land, fd))
-        s->changes.lost |= !keep_point(&s->points, point);
+    if (fd >= 0 && feeds_follow(&s->land, fd))
+        return;
+    s->changes.lost |= !keep_point(&s->points, point);
+    s->unmounted |= is_wanted(s, point);
 }
 
 static void walk_points(struct scout *s)
@@ -198,6 +202,19 @@ static void on_mounts(void *ctx, int fd, uint32_t events)
     walk_points(s);
 }
 
+/* Of what went with its file system nobody tells. */
+static void sweep_what_went(struct scout *s)
+{
+    int64_t began = clock_now();
+    if (!s->unmounted || began < s->sweep_ns)
+        return;
+    s->unmounted = false;
+    for (int i = 0; i < s->is->policy->n_watches; i++)
+        marks_sweep(&s->marks[i]);
+    int64_t now = clock_now();
+    s->sweep_ns = now + (now - began) * REST;
+}
+
 /* Until the change is over the judge needs them for who is still asked about through the old marks. If a keeper dies in the
  * middle of it, it is over when another has taken its place, and a scout of that one ours. */
 static void forget_dropped(struct scout *s)
@@ -215,6 +232,7 @@ static void on_deadline(void *ctx)
     changes_look_again(&s->changes);
     for (int i = 0; i < s->is->policy->n_watches; i++)
         cover_again(&s->marks[i]);
+    sweep_what_went(s);
     forget_dropped(s);
     catch_up(s);
     s->loop.deadline = clock_now() + NS_PER_S;
