@@ -3,6 +3,7 @@
 . tests/system/lib.sh
 setup
 need mkfs.btrfs btrfs jq
+[ "$(printf '%s\n' 6.8 "$(uname -r)" | sort -V | head -n 1)" = 6.8 ] || skip "before Linux 6.8 the kernel tells nothing of subvolumes"
 chmod 755 "$T"
 OWN=20 # subvolumes that a user makes
 printf '%s\n' "root:x:0:0::/nonexistent:/bin/sh" "early:x:1001:1001::$T/home/early:/bin/sh" \
