@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-    WATCHES_MAX = 50,            /* a group each: the kernel allows a user 128, and a reload may need twice as many */
+    WATCHES_MAX = 50,            /* a group each: a user may have 128, a reload takes twice as many, the scout 16 */
     GATES_MAX = 2 * WATCHES_MAX, /* groups: of the watches, and of those that a reload has just dropped */
     RULES_MAX = 4096,            /* in the whole policy */
     PROGRAMS_MAX = 4096,         /* distinct program patterns in the whole policy */

@@ -72,7 +72,7 @@ struct reg {
         4096) struct reg_handle handle[REGISTER_ENTRIES_MAX]; /* of an earlier entry if its key is not the entry's */
 };
 
-#define LAYOUT (UINT64_C(7) << 32 | sizeof(struct entry))
+#define LAYOUT (UINT64_C(8) << 32 | sizeof(struct entry))
 
 static struct reg *map(int fd)
 {
@@ -464,30 +464,78 @@ static uint32_t devices(const struct reg *r)
     return n < REGISTER_DEVICES_MAX ? n : REGISTER_DEVICES_MAX;
 }
 
-bool reg_covers(const struct reg *r, int watch, uint32_t major, uint32_t minor)
+/* Its row, or REGISTER_DEVICES_MAX. */
+static uint32_t row_of(const struct reg *r, int watch, uint32_t major, uint32_t minor)
 {
     for (uint32_t i = 0; i < devices(r); i++) {
         const struct reg_device *d = &r->device[i];
         if (d->watch == watch && d->minor == minor && d->major == major)
-            return true;
+            return i;
     }
-    return false;
+    return REGISTER_DEVICES_MAX;
 }
 
-bool reg_cover(struct reg *r, int watch, uint32_t major, uint32_t minor, uint32_t entry)
+bool reg_covers(const struct reg *r, int watch, uint32_t major, uint32_t minor)
 {
-    uint32_t n = devices(r);
-    for (uint32_t i = 0; i < n; i++) {
-        if (r->device[i].watch != watch || r->device[i].minor != minor || r->device[i].major != major)
-            continue;
+    return row_of(r, watch, major, minor) < REGISTER_DEVICES_MAX;
+}
+
+static bool has_room(const struct reg *r, bool of_user)
+{
+    uint32_t of_users = 0, n = devices(r);
+    for (uint32_t i = 0; of_user && i < n; i++)
+        of_users += r->device[i].of_user;
+    return n < REGISTER_DEVICES_MAX && of_users < REGISTER_DEVICES_OF_USERS;
+}
+
+bool reg_cover(struct reg *r, int watch, uint32_t major, uint32_t minor, uint32_t entry, bool of_user)
+{
+    uint32_t n = devices(r), i = row_of(r, watch, major, minor);
+    if (i < REGISTER_DEVICES_MAX) {
         __atomic_store_n(&r->device[i].entry, entry, __ATOMIC_RELAXED); /* the one before may have gone */
         return true;
     }
-    if (n == REGISTER_DEVICES_MAX)
+    if (!has_room(r, of_user))
         return false;
-    r->device[n] = (struct reg_device){.major = major, .minor = minor, .entry = entry, .watch = watch};
+    r->device[n] =
+        (struct reg_device){.major = major, .minor = minor, .entry = entry, .watch = watch, .of_user = of_user};
     atomic_store_explicit(&r->devices, n + 1, memory_order_release);
     return true;
+}
+
+/* In a row: not blind, blind, or it was so before everything was looked at again. */
+enum { SEES, BLIND, WAS_BLIND };
+
+bool reg_set_blind(struct reg *r, int watch, uint32_t major, uint32_t minor)
+{
+    uint32_t i = row_of(r, watch, major, minor);
+    if (i == REGISTER_DEVICES_MAX)
+        return false;
+    __atomic_store_n(&r->device[i].blind, BLIND, __ATOMIC_RELEASE);
+    return true;
+}
+
+static void turn_blindness(struct reg *r, int watch, uint8_t from, uint8_t to)
+{
+    for (uint32_t i = 0; i < devices(r); i++)
+        if (r->device[i].watch == watch && r->device[i].blind == from)
+            __atomic_store_n(&r->device[i].blind, to, __ATOMIC_RELEASE);
+}
+
+void reg_review_blind(struct reg *r, int watch)
+{
+    turn_blindness(r, watch, BLIND, WAS_BLIND);
+}
+
+void reg_settle_blind(struct reg *r, int watch)
+{
+    turn_blindness(r, watch, WAS_BLIND, SEES);
+}
+
+bool reg_is_blind(const struct reg *r, int watch, uint32_t major, uint32_t minor)
+{
+    uint32_t i = row_of(r, watch, major, minor);
+    return i < REGISTER_DEVICES_MAX && __atomic_load_n(&r->device[i].blind, __ATOMIC_ACQUIRE) != SEES;
 }
 
 bool reg_is_covered(const struct reg *r, int watch)

@@ -30,6 +30,7 @@ enum {
     REGISTER_OUTPOST = 2 * REGISTER_WATCHES_MAX,   /* the scout is told of new names in it */
     REGISTER_NOBODY = UINT32_MAX,                  /* no user is charged for an entry */
     REGISTER_DEVICES_MAX = 1024,                   /* of all watches together */
+    REGISTER_DEVICES_OF_USERS = 512,               /* ... that users have made themselves */
 };
 
 struct reg;
@@ -88,17 +89,28 @@ void reg_remove(struct reg *r, uint32_t entry);
 void reg_set_outside(struct reg *r, uint32_t entry, bool outside);
 
 /* Devices on which a watch is asked about every file, by a mark of the whole file system; on some file systems each
- * subvolume is a device. `entry` is something marked there. Writer; false when there is no more room. Never taken back. */
-bool reg_cover(struct reg *r, int watch, uint32_t major, uint32_t minor, uint32_t entry);
+ * subvolume is a device. `entry` is something marked there; `of_user`: it may be one that a user has made. Writer; false
+ * when there is no more room. Never taken back. */
+bool reg_cover(struct reg *r, int watch, uint32_t major, uint32_t minor, uint32_t entry, bool of_user);
 
 /* Whether a watch has any such device; this one; and all of them, whosever (false: there is no `i`th, counted from 0). */
 struct reg_device {
     uint32_t major, minor, entry;
     int watch;
+    bool of_user;
+    uint8_t blind; /* see reg_set_blind() */
 };
 bool reg_is_covered(const struct reg *r, int watch);
 bool reg_covers(const struct reg *r, int watch, uint32_t major, uint32_t minor);
 bool reg_device(const struct reg *r, int i, struct reg_device *out);
+
+/* On such a device there is a directory of which the scout does not hear what comes into it: that nothing has come is no
+ * proof that an inode outside has no name inside. Writer; false: the device is not known. It holds until everything was
+ * looked at again, from reg_review_blind() to reg_settle_blind(), and this was not said anew. */
+bool reg_set_blind(struct reg *r, int watch, uint32_t major, uint32_t minor);
+void reg_review_blind(struct reg *r, int watch);
+void reg_settle_blind(struct reg *r, int watch);
+bool reg_is_blind(const struct reg *r, int watch, uint32_t major, uint32_t minor);
 
 /* The entry of an inode on a device that is not covered, which must be a snapshot: the same number and birth on a device
  * that is. 0 if there is none. */

@@ -316,6 +316,10 @@ static void settle(const struct object_finder *f, struct thing *t)
          seen = t->changed_ns < seen_ns - TOLD_MS * NS_PER_MS;
     if (f->policy->watches[t->watch].coverage != COVERAGE_FILESYSTEM || !atomic_load(&f->board->scanned))
         return;
+    if (reg_is_blind(f->reg, t->number, t->id.major, t->id.minor)) {
+        t->inside = !one; /* for all that the scout knows, by its other name */
+        return;
+    }
     t->settled = one && t->links > 0 && !young;
     t->disputed = !one && (young || !seen);
 }

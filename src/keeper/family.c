@@ -209,31 +209,31 @@ static void be_scout(struct family *f, int control)
     ring_hide(&e->rings[ROLE_KEEPER]);
     ring_hide(&e->rings[ROLE_JUDGE]);
     int end = loop_end_fd();
-    int changes = scout_changes_group();
-    if (changes < 0)
+    struct scout_setup setup = {.policy = f->policy,
+                                .gates = f->gates,
+                                .board = f->board,
+                                .reg = e->reg,
+                                .ring = &e->rings[ROLE_SCOUT],
+                                .bell_fd = e->bell,
+                                .end_fd = end,
+                                .control_fd = control};
+    setup.n_changes = scout_changes_groups(setup.changes_fds);
+    if (setup.n_changes == 0)
         fprintf(stderr, "fileward: what appears in a watch later is not seen: fanotify_init: %s\n", strerror(errno));
-    const int plain[] = {0,       1,      2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd,
-                         changes, e->bell};
-    int keep[WATCHES_MAX + sizeof plain / sizeof *plain];
+    const int plain[] = {0, 1, 2, control, end, e->alive[0], e->files.null, e->rings[ROLE_SCOUT].wake_fd, e->bell};
+    int keep[WATCHES_MAX + SCOUT_FEEDS_MAX + sizeof plain / sizeof *plain];
     size_t n = 0;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         keep[n++] = plain[i];
     for (int i = 0; i < f->policy->n_watches; i++)
         keep[n++] = f->gates[i].fd;
+    for (int i = 0; i < setup.n_changes; i++)
+        keep[n++] = setup.changes_fds[i];
     keep_only_these(keep, n);
-    int alive = die_when_alone(e->alive[0]);
+    setup.alive_fd = die_when_alone(e->alive[0]);
     rank_last();
     confine(f, ROLE_SCOUT);
-    scout_run(&(struct scout_setup){.policy = f->policy,
-                                    .gates = f->gates,
-                                    .board = f->board,
-                                    .reg = e->reg,
-                                    .ring = &e->rings[ROLE_SCOUT],
-                                    .changes_fd = changes,
-                                    .bell_fd = e->bell,
-                                    .alive_fd = alive,
-                                    .end_fd = end,
-                                    .control_fd = control});
+    scout_run(&setup);
 }
 
 static void be_clerk(struct family *f, int control)

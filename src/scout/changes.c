@@ -7,6 +7,7 @@
 #include <sys/fanotify.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/own.h"
 #include "scout/walk.h"
@@ -19,15 +20,6 @@ struct named {
     const struct file_handle *handle;
     const char *name; /* NULL: none */
 };
-
-int scout_changes_group(void)
-{
-    /* The queue is as long as the administrator allows: whoever makes files faster than we mark them must not fill the
-     * kernel's memory. What does not fit is made up for by looking everywhere again. */
-    return fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_MARKS | FAN_REPORT_FID |
-                             FAN_REPORT_DFID_NAME,
-                         O_RDONLY);
-}
 
 /* The watch that an entry belongs to, and as what it stands there. NULL: it was dropped. */
 static struct marks *marks_of(struct change_feed *c, uint32_t entry, int *kind)
@@ -61,6 +53,30 @@ static void look_there(struct marks *m, uint32_t entry, const char *name)
     walk_watch(m, path);
 }
 
+/* With `all` it is looked for with everything below. False: something was left for a look at everything. */
+static bool look_for(struct change_feed *c, struct marks *m, uint32_t entry, const struct named *s, bool all)
+{
+    bool guarded = reg_watch(c->land->is->reg, entry) < REGISTER_WATCHES_MAX, complete = all;
+    CLEAN_FD int dir = guarded ? reach_open(&c->land->reach, s->fsid, s->handle) : -1;
+    if (dir >= 0 && walk_into(m, dir, entry, s->name, &complete))
+        return complete;
+    if (all)
+        look_there(m, entry, s->name);
+    return all;
+}
+
+/* At the expense of whoever can write the directory. */
+static void look_in_turn(struct change_feed *c, struct marks *m, uint32_t entry, const struct named *s)
+{
+    struct reg_note note = reg_note(c->land->is->reg, entry);
+    int64_t began = clock_now();
+    bool all = !note.loose || budget_allows(&c->land->budgets, note.charged, began);
+    c->lost |= !look_for(c, m, entry, s, all);
+    int64_t now = clock_now();
+    if (note.loose)
+        budget_charge(&c->land->budgets, note.charged, now, now - began);
+}
+
 /* A name has appeared in a directory. One that is guarded is found wherever it is by now. */
 static void on_name(struct change_feed *c, const struct named *s)
 {
@@ -72,9 +88,7 @@ static void on_name(struct change_feed *c, const struct named *s)
         struct marks *m = marks_of(c, entries[i], &kind);
         if (!m || kind == REGISTER_NEIGHBOURHOOD || (kind == 0 && reg_is_outside(reg, entries[i])))
             continue;
-        CLEAN_FD int dir = kind == 0 ? reach_open(&c->land->reach, s->fsid, s->handle) : -1;
-        if (dir < 0 || !walk_into(m, dir, entries[i], s->name))
-            look_there(m, entries[i], s->name);
+        look_in_turn(c, m, entries[i], s);
         marks_beat(m);
     }
 }
@@ -99,6 +113,24 @@ static void forget(struct change_feed *c, const struct named *s, bool all)
     }
 }
 
+/* Whether the handle can be opened as long as its inode lives, by what the register has of it. */
+static bool can_be_opened(const struct change_feed *c, const struct named *s)
+{
+    uint32_t entries[ENTRIES_MAX];
+    const struct reg *reg = c->land->is->reg;
+    size_t n = reg_with_handle(reg, handle_key(s->fsid, s->handle), entries, ENTRIES_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (reg_handle(reg, entries[i]).bytes > 0)
+            return true;
+    return false;
+}
+
+static bool receive(struct change_feed *c, const struct named *s)
+{
+    struct limbo *l = &c->land->limbo;
+    return can_be_opened(c, s) ? limbo_receive(l, &c->land->reach, s->fsid, s->handle) : limbo_keep_unknown(l);
+}
+
 /* Its last name is gone, and the marks on it. If it is held open it can still be reached, and a whole file system that is
  * marked is still asked about it. */
 static void on_end(struct change_feed *c, const struct named *s)
@@ -106,7 +138,7 @@ static void on_end(struct change_feed *c, const struct named *s)
     bool covered = false;
     for (int i = 0; i < c->land->is->policy->n_watches; i++)
         covered |= is_covered(&c->marks[i]);
-    forget(c, s, !covered || !limbo_receive(&c->land->limbo, &c->land->reach, s->fsid, s->handle));
+    forget(c, s, !covered || !receive(c, s));
 }
 
 static void on_gone(void *ctx, const int32_t fsid[2], const struct file_handle *h)
@@ -166,9 +198,9 @@ static void read_event(struct change_feed *c, const event *e)
         on_end(c, &itself);
 }
 
-bool changes_read(struct change_feed *c)
+bool changes_read(struct change_feed *c, int group)
 {
-    ssize_t len = read(c->land->is->changes_fd, c->buffer, sizeof c->buffer);
+    ssize_t len = read(group, c->buffer, sizeof c->buffer);
     const event *e = (const void *)c->buffer;
     for (; FAN_EVENT_OK(e, len); e = FAN_EVENT_NEXT(e, len)) {
         if (e->vers != FANOTIFY_METADATA_VERSION)

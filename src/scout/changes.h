@@ -9,13 +9,15 @@
 struct change_feed {
     struct land *land;
     struct marks *marks; /* of each watch */
-    bool lost; /* something happened that is not known: the kernel's queue was too short (set here), or the mount table
-                * could not be followed (set by the scout). Cleared by whoever looks everywhere */
+    /* Something happened that is not known: the kernel's queue was too short, or a user wanted more of our time than his
+     * share (set here), or the mount table could not be followed (set by the scout). Cleared by whoever looks everywhere. */
+    bool lost;
     _Alignas(8) char buffer[1 << 15];
 };
 
-/* Reads once, as much as fits, and brings marks and register up to date. False: there was nothing. */
-bool changes_read(struct change_feed *c);
+/* Reads once from one of the groups, as much as fits, and brings marks and register up to date. False: there was
+ * nothing. */
+bool changes_read(struct change_feed *c, int group);
 
 /* Looks whether what had lost its name is gone by now. */
 void changes_look_again(struct change_feed *c);

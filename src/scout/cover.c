@@ -56,11 +56,19 @@ static bool await_keeper(struct marks *m)
     return word == 'f';
 }
 
-static void ask(struct marks *m, struct covered *c, int fd)
+/* NULL: it is done; else why not. */
+static const char *ask(struct marks *m, struct covered *c, int fd)
 {
+    c->asked_ns = clock_now();
+    /* Into the register first: from then on the judge looks where an unknown inode lies. */
+    if (!reg_cover(m->is->reg, m->is->gates[m->watch].number, c->on.major, c->on.minor, c->entry, c->of_user)) {
+        c->marked = true;
+        return "its file system is not marked: there are too many of them";
+    }
     drop_answers(m->is->control_fd);
     c->marked = send_to_keeper(m->is->control_fd, m->watch, fd) && await_keeper(m);
     c->asked_ns = clock_now();
+    return c->marked ? NULL : "its file system could not be marked: only what is found there is guarded";
 }
 
 /* The row of a device; NULL: it was not asked about yet. */
@@ -75,7 +83,7 @@ static struct covered *find(struct marks *m, const struct file_id *id)
 
 static bool is_due(const struct covered *c)
 {
-    return !c->marked && clock_now() - c->asked_ns >= AGAIN_S * NS_PER_S;
+    return !c->marked && (c->asked_ns == 0 || clock_now() - c->asked_ns >= AGAIN_S * NS_PER_S);
 }
 
 void cover_device(struct marks *m, const struct node *n, uint32_t entry, const char *path)
@@ -86,21 +94,18 @@ void cover_device(struct marks *m, const struct node *n, uint32_t entry, const c
         return;
     if (!c)
         c = &m->covered[m->n_covered++ % most];
-    *c = (struct covered){.on = n->id, .entry = entry};
-    /* Into the register first: from then on the judge looks where an unknown inode lies. */
-    if (!reg_cover(m->is->reg, m->is->gates[m->watch].number, n->id.major, n->id.minor, entry)) {
-        c->marked = true;
-        marks_unguarded(m, path, "its file system is not marked: there are too many of them");
-        return;
-    }
-    ask(m, c, n->fd);
-    if (!c->marked)
-        marks_unguarded(m, path, "its file system could not be marked: only what is found there is guarded");
+    *c = (struct covered){.on = n->id, .entry = entry, .of_user = n->of_user};
+    const char *why = ask(m, c, n->fd);
+    if (why)
+        marks_unguarded(m, path, why);
 }
 
 void cover_forget(struct marks *m)
 {
-    m->n_covered = 0;
+    for (size_t i = 0; i < sizeof m->covered / sizeof *m->covered; i++) {
+        m->covered[i].marked = false;
+        m->covered[i].asked_ns = 0;
+    }
 }
 
 void cover_again(struct marks *m)

@@ -9,7 +9,8 @@
  * can be marked all the same. */
 void cover_device(struct marks *m, const struct node *n, uint32_t entry, const char *path);
 
-/* The mounts may have changed, and the marks of file systems with them: each is asked for again at the next node there. */
+/* The mounts may have changed, and the marks of file systems with them: each is asked for again, at the next node there or
+ * by cover_again(). */
 void cover_forget(struct marks *m);
 
 /* From time to time: asks again for what the keeper could not do or did not answer. */

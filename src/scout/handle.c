@@ -51,15 +51,15 @@ void handle_of_fd(int fd, struct reg_handle *out)
     *out = (struct reg_handle){0};
     if (!fsid_of_fd(fd, out->fsid))
         return;
-    for (int flags = AT_EMPTY_PATH | KERNEL_AT_HANDLE_FID;; flags = AT_EMPTY_PATH) {
+    u.h.handle_bytes = MAX_HANDLE_SZ;
+    bool opens = name_to_handle_at(fd, "", &u.h, &mount, AT_EMPTY_PATH) == 0;
+    if (!opens) { /* only to know it again: to open it would always say that it is gone */
         u.h.handle_bytes = MAX_HANDLE_SZ;
-        if (name_to_handle_at(fd, "", &u.h, &mount, flags) == 0)
-            break;
-        if (errno != EINVAL || flags == AT_EMPTY_PATH)
+        if (name_to_handle_at(fd, "", &u.h, &mount, AT_EMPTY_PATH | KERNEL_AT_HANDLE_FID) < 0)
             return;
     }
     out->key = handle_key(out->fsid, &u.h);
-    if (u.h.handle_bytes > sizeof out->data)
+    if (!opens || u.h.handle_bytes > sizeof out->data)
         return;
     out->bytes = u.h.handle_bytes;
     out->type = u.h.handle_type;

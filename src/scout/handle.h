@@ -13,8 +13,8 @@ struct reg_handle;
 /* Never 0. */
 uint64_t handle_key(const int32_t fsid[2], const struct file_handle *h);
 
-/* Of what an O_PATH descriptor shows, the whole and its key. bytes is 0 if it is too long, the key if its file system makes
- * none. */
+/* Of what an O_PATH descriptor shows, the whole and its key. bytes is 0 if it is too long or its file system opens none, the
+ * key if it makes none. */
 void handle_of_fd(int fd, struct reg_handle *out);
 
 /* The file systems that were met, each by a name under which it can be reached, so that a handle can be opened. None is

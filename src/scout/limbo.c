@@ -61,6 +61,14 @@ void limbo_keep(struct limbo *l, const struct reg_handle *h)
     memcpy(s->handle.h.f_handle, h->data, h->bytes);
 }
 
+bool limbo_keep_unknown(struct limbo *l)
+{
+    if (l->unknown == MOST)
+        return false;
+    l->unknown++;
+    return true;
+}
+
 void limbo_look(struct limbo *l, struct reach *reach, limbo_gone *gone, void *ctx)
 {
     size_t kept = 0;

@@ -10,6 +10,7 @@
 struct limbo {
     struct lost_soul *v;
     size_t n, room;
+    size_t unknown; /* others, of which it cannot be told whether they live */
 };
 
 /* The inode has lost its last name. False if it is gone; else it is kept in mind. */
@@ -17,6 +18,9 @@ bool limbo_receive(struct limbo *l, struct reach *reach, const int32_t fsid[2], 
 
 /* The same for one that lives. */
 void limbo_keep(struct limbo *l, const struct reg_handle *h);
+
+/* The same for one of which that can never be told: it stays. False: there are too many of these. */
+bool limbo_keep_unknown(struct limbo *l);
 
 /* Calls `gone` for each that has gone since. */
 typedef void limbo_gone(void *ctx, const int32_t fsid[2], const struct file_handle *h);

@@ -52,16 +52,16 @@ static uint64_t questions(const struct marks *m)
 
 /* By descriptor, so that what is marked is what was looked at, whatever the name means by now; and from the directory of
  * descriptors, since the way there from the root takes longer than the mark. */
-static int add(const struct marks *m, int group, const struct node *n, uint64_t mask)
+int marks_add(const struct land *l, int group, const struct node *n, uint64_t mask)
 {
     char name[16];
     snprintf(name, sizeof name, "%d", n->fd);
-    return fanotify_mark(group, FAN_MARK_ADD, mask, m->land->reach.fds, name);
+    return fanotify_mark(group, FAN_MARK_ADD, mask, l->reach.fds, name);
 }
 
 static bool mark(struct marks *m, const struct node *n, const char *path, uint64_t mask)
 {
-    if (add(m, m->is->gates[m->watch].fd, n, mask) == 0)
+    if (marks_add(m->land, m->is->gates[m->watch].fd, n, mask) == 0)
         return true;
     char why[128];
     snprintf(why, sizeof why, "it cannot be marked: %s", strerror(errno));
@@ -69,16 +69,35 @@ static bool mark(struct marks *m, const struct node *n, const char *path, uint64
     return false;
 }
 
+static bool covers(const struct marks *m)
+{
+    return m->is->policy->watches[m->watch].coverage == COVERAGE_FILESYSTEM;
+}
+
+/* Of what has come into a directory that is not followed we never hear: where the judge would let something outside pass
+ * because we have seen all, it must not. Links and renames stay within a device. */
+static void tell_blindness(struct marks *m, const struct node *dir)
+{
+    if (covers(m) && !reg_set_blind(m->is->reg, m->is->gates[m->watch].number, dir->id.major, dir->id.minor))
+        m->land->blind |= !dir->of_user;
+}
+
 /* From here on the kernel tells of names that appear in a directory, and when the inode is gone. */
 static void follow_changes(struct marks *m, const struct node *n, const char *path)
 {
     uint64_t names = FAN_CREATE | FAN_MOVED_TO | FAN_ONDIR;
-    if (m->is->changes_fd < 0 || add(m, m->is->changes_fd, n, FAN_DELETE_SELF | (S_ISDIR(n->mode) ? names : 0)) == 0 ||
+    if (m->is->n_changes == 0 || feeds_add(m->land, n, FAN_DELETE_SELF | (S_ISDIR(n->mode) ? names : 0)) == 0 ||
         !S_ISDIR(n->mode))
         return;
-    char why[128];
-    snprintf(why, sizeof why, "what appears in it later is not seen: %s", strerror(errno));
+    char why[160];
+    if (errno == EXDEV)
+        snprintf(why, sizeof why,
+                 "what appears in it later is not seen: it lies in a subvolume more than the kernel can follow (before "
+                 "Linux 6.8: in any)");
+    else
+        snprintf(why, sizeof why, "what appears in it later is not seen: %s", strerror(errno));
     marks_unguarded(m, path, why);
+    tell_blindness(m, n);
 }
 
 static uint64_t key_of(struct marks *m, struct node *n, const char *path)
@@ -135,11 +154,6 @@ static bool was_met(const struct marks *m, uint32_t entry)
 
 /* --- marking ---------------------------------------------------------------------------------------------------- */
 
-static bool covers(const struct marks *m)
-{
-    return m->is->policy->watches[m->watch].coverage == COVERAGE_FILESYSTEM;
-}
-
 /* Where a mark of the inode's own does not tell whether it lives. */
 static void keep_handle(struct marks *m, uint32_t entry, const struct node *n)
 {
@@ -177,7 +191,7 @@ static bool mark_writing(struct marks *m, const struct node *n)
 {
     if (m->is->policy->watches[m->watch].guard != GUARD_OPEN_WRITE || !S_ISREG(n->mode))
         return false;
-    if (add(m, m->is->gates[m->watch].fd, n, questions(m) | KERNEL_FAN_PRE_ACCESS) == 0)
+    if (marks_add(m->land, m->is->gates[m->watch].fd, n, questions(m) | KERNEL_FAN_PRE_ACCESS) == 0)
         return true;
     atomic_fetch_add(&m->is->board->watch[m->watch].unwritten, 1);
     return false;
@@ -263,22 +277,13 @@ void marks_outpost(struct marks *m, struct node *dir, const char *path)
     follow_changes(m, dir, path);
 }
 
-/* By taking away a bit that it has not: the kernel says whether there is a mark at all. */
-bool marks_follow(const struct land *land, int fd)
-{
-    char link[FD_NAME_SIZE];
-    return land->is->changes_fd >= 0 &&
-           (fanotify_mark(land->is->changes_fd, KERNEL_TAKE_IN, FAN_CLOSE_WRITE, AT_FDCWD, fd_name(link, fd)) == 0 ||
-            errno != ENOENT);
-}
-
 /* What is marked already was counted when it was; a walk of everything counts anew. */
 void marks_await(struct marks *m, const struct node *n, uint32_t uid)
 {
     struct user_count *u = share_of(m, uid);
-    bool known = marks_follow(m->land, n->fd);
-    if (m->is->changes_fd < 0 || (u && !known && u->awaited >= PER_USER_MAX) ||
-        add(m, m->is->changes_fd, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) < 0)
+    bool known = feeds_follow(m->land, n->fd);
+    if ((u && !known && u->awaited >= PER_USER_MAX) ||
+        feeds_add(m->land, n, FAN_ATTRIB | (S_ISDIR(n->mode) ? (uint64_t)FAN_ONDIR : 0)) < 0)
         return;
     if (u && (!known || m->met))
         u->awaited++;
@@ -335,6 +340,7 @@ void marks_review(struct marks *m)
     atomic_store(&b->unwritten, 0);
     m->seen = m->neighbours = 0;
     cover_forget(m);
+    reg_review_blind(m->is->reg, m->is->gates[m->watch].number);
     free(m->met);
     m->met = calloc(REGISTER_ENTRIES_MAX / 64, sizeof *m->met);
     memset(m->users, 0, sizeof m->users);
@@ -346,7 +352,7 @@ void marks_review(struct marks *m)
 
 /* --- what went while nobody looked ------------------------------------------------------------------------------ */
 
-/* Numbers of the inodes that a group has marks on, sorted. */
+/* Numbers of the inodes that groups have marks on. */
 struct marked {
     uint64_t *ino;
     size_t n, room;
@@ -358,12 +364,18 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void sort(struct marked *l)
+{
+    if (l->n)
+        qsort(l->ino, l->n, sizeof *l->ino, by_number);
+}
+
 static bool has(const struct marked *l, uint64_t ino)
 {
     return l->n > 0 && bsearch(&ino, l->ino, l->n, sizeof *l->ino, by_number);
 }
 
-/* As the kernel tells it. False if it does not. */
+/* Adds those of a group, as the kernel tells them. False if it does not. */
 static bool list_marked(int group, struct marked *l)
 {
     char path[48], line[512];
@@ -385,9 +397,15 @@ static bool list_marked(int group, struct marked *l)
         }
         l->ino[l->n++] = ino;
     }
-    if (l->n)
-        qsort(l->ino, l->n, sizeof *l->ino, by_number);
     return told && !ferror(f);
+}
+
+static bool list_followed(const struct land *land, struct marked *l)
+{
+    for (int i = 0; i < land->is->n_changes; i++)
+        if (land->feed[i].used && !list_marked(land->is->changes_fds[i], l))
+            return false;
+    return land->is->n_changes > 0;
 }
 
 struct sweep {
@@ -414,7 +432,8 @@ static void sweep_covered(struct marks *m, uint32_t entry)
     struct reg_handle h = reg_handle(m->is->reg, entry);
     struct statx st;
     CLEAN_FD int fd = reach_open_kept(&m->land->reach, &h);
-    if (fd < 0 && errno == ESTALE)
+    bool unknown = fd < 0 && errno == EOPNOTSUPP;
+    if ((fd < 0 && errno == ESTALE) || (unknown && !limbo_keep_unknown(&m->land->limbo)))
         marks_gone(m, entry);
     else if (fd >= 0 && stat_identity(fd, "", AT_EMPTY_PATH, &st) == 0 && st.stx_nlink == 0)
         limbo_keep(&m->land->limbo, &h);
@@ -445,9 +464,27 @@ void marks_sweep(struct marks *m)
     free(m->met);
     m->met = NULL;
     reach_let_go(&m->land->reach);
-    if (!s.all_met && m->is->policy->watches[m->watch].coverage == COVERAGE_INODE && m->is->changes_fd >= 0 &&
-        list_marked(m->is->gates[m->watch].fd, &s.asked) && list_marked(m->is->changes_fd, &s.followed))
+    reg_settle_blind(m->is->reg, m->is->gates[m->watch].number);
+    if (!s.all_met && !covers(m) && list_marked(m->is->gates[m->watch].fd, &s.asked) &&
+        list_followed(m->land, &s.followed)) {
+        sort(&s.asked);
+        sort(&s.followed);
         reg_for_each(m->is->reg, sweep, &s);
+    }
     free(s.asked.ino);
     free(s.followed.ino);
+}
+
+static void forget_dropped(void *ctx, int number, uint32_t entry)
+{
+    const struct scout_setup *is = ctx;
+    for (int i = 0; i < is->policy->n_watches; i++)
+        if (is->gates[i].number == (number & (REGISTER_WATCHES_MAX - 1)))
+            return;
+    reg_remove(is->reg, entry);
+}
+
+void marks_forget_dropped(const struct land *l)
+{
+    reg_for_each(l->is->reg, forget_dropped, (void *)(uintptr_t)l->is);
 }

@@ -147,9 +147,9 @@ static void compare(struct mountlist *l, const struct row *was, const struct row
     uint64_t unique = 0;
     if (was->unique != now->unique || strcmp(was->what, now->what) != 0) {
         each(l->ctx, now->point, -1);
-    } else if (now->unique == 0) {
+    } else if (now->unique == 0 && l->wanted(l->ctx, now->point)) {
         int fd = look(l, now->point, &unique);
-        if (fd >= 0)
+        if (fd >= 0 || !lookup_refused(l->names, now->point, strlen(now->point)))
             each(l->ctx, now->point, fd);
     }
 }

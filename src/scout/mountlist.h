@@ -17,9 +17,9 @@ void mountlist_free(struct mountlist *l);
 int mountlist_fd(const struct mountlist *l);
 
 /* Reads the table again and calls `each` for every mount point that something was mounted on, or taken from, also if what
- * is there now looks the same in the table. Before Linux 6.8 that cannot be told: then `each` is called for all that are
- * wanted and look the same, with an O_PATH descriptor of what is there (else -1), which stays the list's. -1 with errno if
- * the table cannot be read: then anything may have changed. */
+ * is there now looks the same in the table. Before Linux 6.8, and of a file that something is mounted on, that cannot be told:
+ * then `each` is called for all that are wanted and look the same, with an O_PATH descriptor of the directory that is there
+ * (else -1), which stays the list's. -1 with errno if the table cannot be read: then anything may have changed. */
 typedef void mountlist_each(void *ctx, const char *point, int fd);
 int mountlist_update(struct mountlist *l, mountlist_each *each);
 

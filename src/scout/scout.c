@@ -17,8 +17,9 @@
 #include "scout/walk.h"
 
 enum {
-    REST = 10
-}; /* looking everywhere may take one part in so many of our time, when it must be done again and again */
+    REST = 10, /* looking everywhere may take one part in so many of our time, when it must be done again and again */
+    FORGET_AFTER_S = 10,
+};
 
 struct scout {
     const struct scout_setup *is;
@@ -27,7 +28,14 @@ struct scout {
     struct marks marks[WATCHES_MAX];
     struct change_feed changes;
     struct mountlist *mountlist;
+    struct points {
+        char **v;
+        size_t n, room;
+    } points;          /* where something was mounted or unmounted, to be walked to */
     int64_t rescan_ns; /* not before */
+    bool unmounted;    /* or mounted: something that we marked may have gone */
+    int64_t sweep_ns;  /* not before */
+    int64_t forget_ns; /* entries of dropped watches not before; 0: it is done */
 };
 
 static void on_control(void *ctx, int fd, uint32_t events)
@@ -65,7 +73,7 @@ static void tell_rescan(const struct scout *s, const char *why)
 /* Says up to which of its questions everything that happened before has been seen. */
 static void say_settled(struct scout *s, uint32_t asked, int64_t seen_ns)
 {
-    if (s->is->changes_fd < 0 || s->changes.lost)
+    if (s->is->n_changes == 0 || s->changes.lost || s->land.blind)
         return;
     atomic_store(&s->is->board->scout_settled, asked);
     atomic_store(&s->is->board->scout_seen_ns, seen_ns);
@@ -78,6 +86,7 @@ static void scan(struct scout *s, const char *why)
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
     limbo_free(&s->land.limbo); /* marks_sweep() finds them again */
     s->changes.lost = false;    /* what is lost from here on is lost again */
+    s->land.blind = false;
     for (int i = 0; i < s->is->policy->n_watches; i++) {
         marks_review(&s->marks[i]);
         walk_watch(&s->marks[i], "");
@@ -93,30 +102,38 @@ static void scan(struct scout *s, const char *why)
 static void scan_what_was_lost(struct scout *s)
 {
     if (s->changes.lost && clock_now() >= s->rescan_ns)
-        scan(s, "more changed at once than the kernel keeps for the scout (sysctl fs.fanotify.max_queued_events), or "
-                "the mount table could not be read");
+        scan(s, "more changed at once than the kernel keeps for the scout (sysctl fs.fanotify.max_queued_events) "
+                "or than one user may take of its time, or the mount table could not be read");
 }
 
 /* --- changes ---------------------------------------------------------------------------------------------------- */
 
 static void on_changes(void *ctx, int fd, uint32_t events)
 {
-    (void)fd, (void)events;
+    (void)events;
     struct scout *s = ctx;
-    changes_read(&s->changes);
+    changes_read(&s->changes, fd);
     scan_what_was_lost(s);
+}
+
+/* Reads all groups until each was empty once. False: it would take too long. */
+static bool read_all(struct scout *s)
+{
+    enum { MOST = 1000 }; /* reads. Others wait for us too: who fills the queue faster is judged by the rules */
+    int reads = 0;
+    for (int i = 0; i < s->is->n_changes; i++)
+        while (s->land.feed[i].used && changes_read(&s->changes, s->is->changes_fds[i]))
+            if (++reads == MOST)
+                return false;
+    return true;
 }
 
 /* Sees all that has happened, and says so. */
 static void catch_up(struct scout *s)
 {
-    enum { MOST = 1000 }; /* reads. Others wait for us too: who fills the queue faster is judged by the rules */
     const int64_t seen_ns = clock_wall();
     uint32_t asked = atomic_load(&s->is->board->scout_asked);
-    int reads = 0;
-    while (reads < MOST && changes_read(&s->changes))
-        reads++;
-    if (reads < MOST)
+    if (read_all(s))
         say_settled(s, asked, seen_ns);
     scan_what_was_lost(s);
 }
@@ -140,12 +157,39 @@ static bool is_wanted(void *ctx, const char *point)
     return false;
 }
 
-/* The marks of a file system go with its last mount. */
+static bool keep_point(struct points *p, const char *point)
+{
+    if (p->n == p->room) {
+        size_t room = p->room ? 2 * p->room : 16;
+        char **more = reallocarray(p->v, room, sizeof *more);
+        if (!more)
+            return false;
+        p->v = more;
+        p->room = room;
+    }
+    p->v[p->n] = strdup(point);
+    return p->v[p->n] && ++p->n;
+}
+
+/* The marks of a file system go with its last mount. Nothing is walked yet: of two mounts of one file system the first
+ * walk would put marks on the root of both. */
 static void at_mount_point(void *ctx, const char *point, int fd)
 {
     struct scout *s = ctx;
-    if (fd < 0 || !marks_follow(&s->land, fd))
-        changes_at(&s->changes, strcmp(point, "/") == 0 ? "" : point);
+    if (fd >= 0 && feeds_follow(&s->land, fd))
+        return;
+    s->changes.lost |= !keep_point(&s->points, point);
+    s->unmounted |= is_wanted(s, point);
+}
+
+static void walk_points(struct scout *s)
+{
+    for (size_t i = 0; i < s->points.n; i++) {
+        changes_at(&s->changes, strcmp(s->points.v[i], "/") == 0 ? "" : s->points.v[i]);
+        free(s->points.v[i]);
+    }
+    free(s->points.v);
+    s->points = (struct points){0};
 }
 
 static void on_mounts(void *ctx, int fd, uint32_t events)
@@ -155,6 +199,30 @@ static void on_mounts(void *ctx, int fd, uint32_t events)
     for (int i = 0; i < s->is->policy->n_watches; i++)
         cover_forget(&s->marks[i]);
     s->changes.lost |= mountlist_update(s->mountlist, at_mount_point) < 0;
+    walk_points(s);
+}
+
+/* Of what went with its file system nobody tells. */
+static void sweep_what_went(struct scout *s)
+{
+    int64_t began = clock_now();
+    if (!s->unmounted || began < s->sweep_ns)
+        return;
+    s->unmounted = false;
+    for (int i = 0; i < s->is->policy->n_watches; i++)
+        marks_sweep(&s->marks[i]);
+    int64_t now = clock_now();
+    s->sweep_ns = now + (now - began) * REST;
+}
+
+/* Until the change is over the judge needs them for who is still asked about through the old marks. If a keeper dies in the
+ * middle of it, it is over when another has taken its place, and a scout of that one ours. */
+static void forget_dropped(struct scout *s)
+{
+    if (s->forget_ns == 0 || clock_now() < s->forget_ns || atomic_load(&s->is->board->changing))
+        return;
+    marks_forget_dropped(&s->land);
+    s->forget_ns = 0;
 }
 
 static void on_deadline(void *ctx)
@@ -164,6 +232,8 @@ static void on_deadline(void *ctx)
     changes_look_again(&s->changes);
     for (int i = 0; i < s->is->policy->n_watches; i++)
         cover_again(&s->marks[i]);
+    sweep_what_went(s);
+    forget_dropped(s);
     catch_up(s);
     s->loop.deadline = clock_now() + NS_PER_S;
 }
@@ -194,13 +264,16 @@ void scout_run(const struct scout_setup *setup)
     (void)!write(setup->control_fd, "r", 1);
     bool again = atomic_load(&setup->board->scanned);
     reg_mend(setup->reg);
-    if ((setup->changes_fd >= 0 && loop_add(&s->loop, setup->changes_fd, EPOLLIN, on_changes, s) < 0) ||
-        loop_add(&s->loop, setup->bell_fd, EPOLLIN, on_bell, s) < 0 ||
+    for (int i = 0; i < setup->n_changes; i++)
+        if (loop_add(&s->loop, setup->changes_fds[i], EPOLLIN, on_changes, s) < 0)
+            _exit(EXIT_FAILURE);
+    if (loop_add(&s->loop, setup->bell_fd, EPOLLIN, on_bell, s) < 0 ||
         loop_add(&s->loop, mountlist_fd(s->mountlist), EPOLLPRI, on_mounts, s) < 0)
         _exit(EXIT_FAILURE);
     scan(s, again ? "the scout was replaced" : NULL);
     atomic_store(&setup->board->scanned, 1);
     (void)!write(setup->control_fd, "b", 1);
+    s->forget_ns = clock_now() + FORGET_AFTER_S * NS_PER_S;
     s->loop.on_deadline = on_deadline;
     s->loop.deadline_ctx = s;
     s->loop.deadline = clock_now() + NS_PER_S;

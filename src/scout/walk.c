@@ -30,6 +30,8 @@ struct walk {
     struct mounts *mounts;
     const char *target; /* the walk is along this path only, and free from its end on; "": free at once */
     size_t target_len;
+    bool shallow;  /* nothing below the first node that is met is looked at */
+    bool left_out; /* ... and there was such a thing */
 };
 
 static bool is_dir(const struct node *n)
@@ -59,6 +61,8 @@ static bool look_at(struct node *n, const struct node *parent)
     bool users_can_write = S_ISDIR(n->mode) && (n->uid != 0 || n->mode & (S_IWGRP | S_IWOTH));
     n->loose = users_can_write || (parent && parent->loose);
     n->sheltered = !parent || !parent->loose;
+    bool same_device = parent && parent->id.major == n->id.major && parent->id.minor == n->id.minor;
+    n->of_user = same_device ? parent->of_user : !n->sheltered;
     return true;
 }
 
@@ -189,6 +193,14 @@ static void for_each_child(struct walk *w, const struct node *dir, each_child *e
     }
 }
 
+static void go_below(struct walk *w, const struct node *dir, each_child *each)
+{
+    if (w->shallow)
+        w->left_out = true;
+    else
+        for_each_child(w, dir, each, NULL);
+}
+
 /* What lies in a watch and gets no marks of its own, and everything below: where the whole file system is marked it is
  * asked about all the same. */
 static void take_in(struct walk *w, const struct node *n);
@@ -207,7 +219,7 @@ static void take_in(struct walk *w, const struct node *n)
         return;
     cover_take_in(w->m, n, w->path);
     if (is_dir(n))
-        for_each_child(w, n, take_in_child, NULL);
+        go_below(w, n, take_in_child);
 }
 
 /* What must not be taken in. An owner can still be given to what is there: we are told, and look again. Who fills a
@@ -246,7 +258,7 @@ static void guard(struct walk *w, struct node *n, const struct node *parent, con
     if (!marks_guard(w->m, n, w->path, parent ? parent->entry : 0, name))
         take_in(w, n);
     else if (is_dir(n))
-        for_each_child(w, n, guard_child, NULL);
+        go_below(w, n, guard_child);
 }
 
 /* --- following a pattern ---------------------------------------------------------------------------------------- */
@@ -452,19 +464,21 @@ bool walk_may_lead_to(const struct marks *m, const char *path)
     return false;
 }
 
-bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name)
+bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name, bool *all)
 {
     struct walk w = {.m = m,
                      .policy = m->is->policy,
                      .watch = &m->is->policy->watches[m->watch],
                      .mounts = m->land->mounts,
-                     .target = ""};
+                     .target = "",
+                     .shallow = !*all};
     struct node dir = {.fd = dir_fd};
     struct file_id id = reg_id(m->is->reg, entry);
     if (!w.mounts || !look_at(&dir, NULL) || !file_id_equal(&dir.id, &id) || !is_dir(&dir))
         return false;
     mounts_refresh(w.mounts);
     dir.loose |= reg_note(m->is->reg, entry).loose;
+    dir.of_user = dir.loose; /* if it is not, its device is known already */
     dir.entry = entry;
     w.len = reg_place(m->is->reg, entry, w.path, sizeof w.path);
     for (size_t i = 0; i < w.len; i++)
@@ -472,5 +486,6 @@ bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name)
     if (w.len == 1) /* the root itself */
         w.len = 0;
     with_child(&w, &dir, name, guard_child, NULL);
+    *all = !w.left_out;
     return true;
 }

@@ -13,8 +13,8 @@ void walk_watch(struct marks *m, const char *target);
 /* Whether what lies at `path`, or below, may be something that the watch's patterns name. It may say so too often. */
 bool walk_may_lead_to(const struct marks *m, const char *path);
 
-/* Guards what is called `name` in a directory that is guarded itself, and everything below. False if `dir_fd` does not
- * show the directory of that entry. */
-bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name);
+/* Guards what is called `name` in a directory that is guarded itself, and, if *all, everything below; else *all tells
+ * afterwards whether there was no directory to go on into. False if `dir_fd` does not show the directory of that entry. */
+bool walk_into(struct marks *m, int dir_fd, uint32_t entry, const char *name, bool *all);
 
 #endif

@@ -199,6 +199,31 @@ snapshots_are_guarded() {
     refused read "$D/snap/in/made"
 }
 
+# Where the kernel knows inodes again and cannot open them by that, none is taken for gone because of it.
+what_cannot_be_reached_lives() {
+    local scout
+    D=$T/overlay
+    mkdir "$D" "$T/lower" "$T/upper" "$T/work"
+    mount -t overlay -o "lowerdir=$T/lower,upperdir=$T/upper,workdir=$T/work" overlay "$D" || skip "no overlays here"
+    mkdir "$D/in" "$D/out"
+    echo secret | tee "$D/in/secret" >"$D/in/held"
+    write_policy filesystem
+    start
+    refused read "$D/in/secret"
+    mv "$D/in/secret" "$D/out/secret"
+    refused read "$D/out/secret"
+    scout=$(role_pid scout)
+    kill -KILL "$scout"
+    metric_becomes fileward_rescans_total 1
+    refused read "$D/out/secret"
+    echo x >"$D/out/last" && mv "$D/out/last" "$D/in/last"
+    until_true 5 eval "[ \$(metric 'fileward_marks{watch=\"w\"}') = 4 ]" || fail "marks: $(metric 'fileward_marks{watch="w"}')"
+    stop
+    umount "$D" || fail "the overlay is still held"
+    : >"$LOG"
+}
+
+what_cannot_be_reached_lives
 for fs in tmpfs btrfs; do
     D=$T/$fs
     mkdir "$D"

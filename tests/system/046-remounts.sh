@@ -62,6 +62,12 @@ END
         [ $coverage = inode ] || until_true 5 asked_from_the_first_instant ||
             fail "$fs: not marked as a whole after it was mounted again"
         assert_equal "$(metric fileward_rescans_total)" 0 "rescans"
+        [ $coverage = filesystem ] || {
+            # What went with its file system is forgotten; a neighbour of what may come in its place is left.
+            umount "$D"
+            metric_becomes 'fileward_marks{watch="w"}' 1
+            mount -t tmpfs fileward-test "$D"
+        }
         [ $coverage$fs != filesystemext4 ] || {
             # What went while there was no scout is forgotten, also where marks of inodes do not tell.
             metric_becomes 'fileward_marks{watch="w"}' 5

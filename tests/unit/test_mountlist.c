@@ -83,6 +83,25 @@ static void test_changes(void **state)
     mountlist_free(l);
 }
 
+static bool all(void *ctx, const char *point)
+{
+    (void)ctx, (void)point;
+    return true;
+}
+
+/* Where the kernel does not tell one mount from the next, each that is wanted may be another. */
+static void test_untold(void **state)
+{
+    (void)state;
+    write_table(ROOT "22 1 8:2 /f /nowhere/file rw - ext4 /dev/b rw\n");
+    struct mountlist *l = mountlist_create(table, all, NULL), *unwanted = mountlist_create(table, nothing, NULL);
+    assert_true(l && unwanted);
+    expect_changes(l, ROOT "22 1 8:2 /f /nowhere/file rw - ext4 /dev/b rw\n", "/nowhere/file ");
+    expect_changes(unwanted, ROOT "22 1 8:2 /f /nowhere/file rw - ext4 /dev/b rw\n", "");
+    mountlist_free(l);
+    mountlist_free(unwanted);
+}
+
 static void test_many(void **state)
 {
     (void)state;
@@ -115,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_untold),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_own_table),
     };

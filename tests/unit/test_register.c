@@ -69,8 +69,8 @@ static void test_devices(void **state)
     assert_int_equal(reg_find_copied(r, 3, &copy), 0);
     assert_false(reg_is_covered(r, 3));
     assert_false(reg_device(r, 0, &d));
-    assert_true(reg_cover(r, 3, 0, 40, f));
-    assert_true(reg_cover(r, 3, 0, 40, f));
+    assert_true(reg_cover(r, 3, 0, 40, f, false));
+    assert_true(reg_cover(r, 3, 0, 40, f, false));
     assert_true(reg_is_covered(r, 3));
     assert_false(reg_is_covered(r, 4));
     assert_true(reg_covers(r, 3, 0, 40));
@@ -86,13 +86,27 @@ static void test_devices(void **state)
     assert_int_equal(reg_find_copied(r, 3, &younger), 0);
     assert_int_equal(reg_find_copied(r, 3, &other), 0);
     /* On a device that is covered itself the same numbers are another file. */
-    assert_true(reg_cover(r, 3, 0, 41, f));
+    assert_true(reg_cover(r, 3, 0, 41, f, false));
     assert_int_equal(reg_find_copied(r, 3, &copy), 0);
 
     for (uint32_t i = 2; i < REGISTER_DEVICES_MAX; i++)
-        assert_true(reg_cover(r, 5, 1, i, f));
-    assert_false(reg_cover(r, 5, 2, 0, f));
-    assert_true(reg_cover(r, 3, 0, 40, f)); /* known as ever */
+        assert_true(reg_cover(r, 5, 1, i, f, false));
+    assert_false(reg_cover(r, 5, 2, 0, f, false));
+    assert_true(reg_cover(r, 3, 0, 40, f, false)); /* known as ever */
+    reg_close(r);
+}
+
+/* What users have made takes half of the room at most. */
+static void test_devices_of_users(void **state)
+{
+    (void)state;
+    struct reg *r = new_register();
+    for (uint32_t i = 0; i < REGISTER_DEVICES_OF_USERS; i++)
+        assert_true(reg_cover(r, 3, 0, i, 0, true));
+    assert_false(reg_cover(r, 3, 1, 0, 0, true));
+    assert_false(reg_cover(r, 4, 1, 0, 0, true));
+    assert_true(reg_cover(r, 4, 1, 0, 0, false));
+    assert_true(reg_cover(r, 4, 1, 0, 0, true)); /* known as ever */
     reg_close(r);
 }
 
@@ -620,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_seed),
         cmocka_unit_test(test_mend_nonsense),
         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_devices_of_users),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_room),

@@ -165,14 +165,10 @@ static struct stage *new_stage(void)
     s->gate = (struct gate){.fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_CLOEXEC),
                             .mode = MODE_AUDIT};
     assert_true(s->gate.fd >= 0);
-    s->setup = (struct scout_setup){.policy = &s->policy,
-                                    .gates = &s->gate,
-                                    .board = s->board,
-                                    .reg = s->reg,
-                                    .ring = &s->ring,
-                                    .changes_fd = scout_changes_group(),
-                                    .control_fd = -1};
-    assert_true(s->setup.changes_fd >= 0);
+    s->setup = (struct scout_setup){
+        .policy = &s->policy, .gates = &s->gate, .board = s->board, .reg = s->reg, .ring = &s->ring, .control_fd = -1};
+    s->setup.n_changes = scout_changes_groups(s->setup.changes_fds);
+    assert_true(s->setup.n_changes > 0);
     s->land = (struct land){.is = &s->setup, .mounts = mounts_create(MOUNTS_TABLE)};
     assert_non_null(s->land.mounts);
     reach_init(&s->land.reach, s->land.mounts);
@@ -185,7 +181,8 @@ static struct stage *new_stage(void)
 
 static void close_stage(struct stage *s)
 {
-    close(s->setup.changes_fd);
+    for (int i = 0; i < s->setup.n_changes; i++)
+        close(s->setup.changes_fds[i]);
     reach_free(&s->land.reach);
     mounts_free(s->land.mounts);
     close(s->gate.fd);
@@ -538,7 +535,7 @@ static bool is_followed(struct stage *s, const char *name)
     in_top(path, name);
     int fd = open(path, O_PATH | O_CLOEXEC);
     assert_true(fd >= 0);
-    bool follow = marks_follow(&s->land, fd);
+    bool follow = feeds_follow(&s->land, fd);
     close(fd);
     return follow;
 }
@@ -639,7 +636,11 @@ static void test_cover_again(void **state)
     cover_again(&m);
     assert_true(m.covered[0].marked);
     cover_forget(&m);
-    assert_int_equal(m.n_covered, 0);
+    assert_int_equal(m.n_covered, 1);
+    assert_false(m.covered[0].marked);
+    cover_again(&m); /* at once */
+    assert_true(m.covered[0].marked);
+    cover_forget(&m);
     walk_watch(&m, "");
     assert_int_equal(m.n_covered, 1);
     assert_true(m.covered[0].marked);
@@ -692,13 +693,116 @@ static void test_covered_ghosts(void **state)
     close_stage(s);
 }
 
+/* What the groups do not take: the judge is told where the scout does not see what comes, until it does again. */
+static void test_blind(void **state)
+{
+    (void)state;
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land};
+    pid_t keeper = keep(s, "");
+    char path[PATH_MAX];
+    struct statx st;
+    int fds[SCOUT_FEEDS_MAX];
+    in_top(path, "etc");
+    assert_int_equal(stat_identity(AT_FDCWD, path, 0, &st), 0);
+    watch_path(s, "etc");
+    walk_all(&m);
+    assert_true(is_followed(s, "etc"));
+    assert_true(is_followed(s, "etc/sub"));
+    assert_false(reg_is_blind(s->reg, 0, st.stx_dev_major, st.stx_dev_minor));
+    /* As if each said EXDEV: no group at all. */
+    memcpy(fds, s->setup.changes_fds, sizeof fds);
+    for (int i = 0; i < s->setup.n_changes; i++)
+        s->setup.changes_fds[i] = -1;
+    make_dir("etc/new", 0);
+    walk_watch(&m, "");
+    assert_true(reg_is_blind(s->reg, 0, st.stx_dev_major, st.stx_dev_minor));
+    assert_false(reg_is_blind(s->reg, 1, st.stx_dev_major, st.stx_dev_minor));
+    assert_true(s->land.blind); /* of the way there, too */
+    marks_review(&m);
+    assert_true(reg_is_blind(s->reg, 0, st.stx_dev_major, st.stx_dev_minor));
+    walk_watch(&m, "");
+    marks_sweep(&m);
+    assert_true(reg_is_blind(s->reg, 0, st.stx_dev_major, st.stx_dev_minor));
+    memcpy(s->setup.changes_fds, fds, sizeof fds);
+    walk_all(&m);
+    assert_false(reg_is_blind(s->reg, 0, st.stx_dev_major, st.stx_dev_minor));
+    let_go(s, keeper);
+    close_stage(s);
+}
+
+/* A user who has had his share of the scout's time gets no more than a mark on what he brings; the rest comes with the next
+ * look at everything. */
+static void test_over_budget(void **state)
+{
+    (void)state;
+    char path[PATH_MAX], to[PATH_MAX];
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land};
+    struct change_feed feed = {.land = &s->land, .marks = &m};
+    watch_path(s, "~/.ssh");
+    walk_all(&m);
+    make_dir("home/u/.ssh/one", 1000);
+    make_dir("home/u/.ssh/one/two", 1000);
+    while (changes_read(&feed, s->setup.changes_fds[0]))
+        ;
+    expect_guarded(s, "home/u/.ssh/one/two");
+    make_dir("home/u/tree", 1000);
+    make_dir("home/u/tree/below", 1000);
+    in_top(path, "home/u/tree");
+    in_top(to, "home/u/.ssh/tree");
+    assert_int_equal(rename(path, to), 0);
+    budget_charge(&s->land.budgets, 1000, clock_now(), 60 * NS_PER_S);
+    while (changes_read(&feed, s->setup.changes_fds[0]))
+        ;
+    assert_true(feed.lost);
+    expect_guarded(s, "home/u/.ssh/tree");
+    expect_free(s, "home/u/.ssh/tree/below");
+    feed.lost = false;
+    make_file("home/u/.ssh/tree/plain", 1000); /* of which there is no more than the mark */
+    while (changes_read(&feed, s->setup.changes_fds[0]))
+        ;
+    expect_guarded(s, "home/u/.ssh/tree/plain");
+    assert_false(feed.lost);
+    walk_all(&m);
+    expect_guarded(s, "home/u/.ssh/tree/below");
+    close_stage(s);
+}
+
+/* What stands under the number of a watch that the policy has no more goes; what is known under others stays. */
+static void test_dropped(void **state)
+{
+    (void)state;
+    if (!mounted)
+        skip();
+    struct stage *s = new_stage();
+    struct marks m = {.is = &s->setup, .land = &s->land};
+    watch_path(s, "etc");
+    walk_all(&m);
+    uint32_t before = reg_size(s->reg).entries;
+    for (uint64_t i = 0; i < 1000; i++) {
+        struct file_id id = {.ino = i};
+        static const int kinds[] = {0, REGISTER_NEIGHBOURHOOD, REGISTER_OUTPOST};
+        assert_true(reg_add(s->reg, 7 + kinds[i % 3], &id, 0, "/x") > 0);
+    }
+    marks_forget_dropped(&s->land);
+    assert_int_equal(reg_size(s->reg).entries, before);
+    expect_guarded(s, "etc/sub/deep/c");
+    close_stage(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree),           cmocka_unit_test(test_file),    cmocka_unit_test(test_globs),
         cmocka_unit_test(test_target),         cmocka_unit_test(test_homes),   cmocka_unit_test(test_hostile_tree),
         cmocka_unit_test(test_left_out),       cmocka_unit_test(test_awaited), cmocka_unit_test(test_cover_again),
-        cmocka_unit_test(test_covered_ghosts),
+        cmocka_unit_test(test_covered_ghosts), cmocka_unit_test(test_blind),   cmocka_unit_test(test_over_budget),
+        cmocka_unit_test(test_dropped),
     };
     return cmocka_run_group_tests(tests, mount_top, unmount_top);
 }
