@@ -152,6 +152,7 @@ assert_equal "$(grep -c 'memfd:fileward-\(board\|register\|ring\)' "/proc/$clerk
 
 # Throw-away processes wait in line as all others do. The one that reads the policy is met while it waits itself, since the
 # policy's directory is guarded and the judge is stopped; the one that looks for open files while it has many to tell.
+stop
 mkdir "$T/guarded/many"
 (
     for i in {1..500}; do
