@@ -163,9 +163,13 @@ mkdir "$T/guarded/many"
     exec sleep 1000
 ) &
 until_true 10 test -e "$T/held" || fail "nobody holds them"
-# is_met NAME: it is there, and past the moment in which it is still its parent's copy.
+# is_met NAME: it is there, and past the moment in which it is still its parent's copy. It is held, to be looked at.
 is_met() {
-    MET_PID=$(pgrep --parent "$DAEMON" --exact "fileward-$1") && MET_RANK=$(rank "$MET_PID") && [[ $MET_RANK != -* ]]
+    local pid
+    pid=$(pgrep --parent "$DAEMON" --exact "fileward-$1") && kill -STOP "$pid" 2>/dev/null || return
+    MET_RANK=$(rank "$pid")
+    kill -CONT "$pid" 2>/dev/null
+    [[ $MET_RANK =~ ^[0-9]+\  ]]
 }
 guard "timeout = 5s" <<END
 [watch w]
