@@ -26,22 +26,33 @@ lives() {
     [ "$1" ] && grep -qsv '^State:.*[ZX] ' <(grep -s '^State:' "/proc/$1/status")
 }
 
+# In any case. Each of its processes has a session of its own, and the judge guards on when its keeper is gone.
+end_daemon() {
+    local said children
+    if lives "$daemon"; then
+        kill -TERM "$daemon"
+        for _ in {1..200}; do
+            lives "$daemon" || break
+            sleep 0.05
+        done
+    fi
+    if ! lives "$daemon"; then
+        said=$("$program" stop -c "$config" 2>&1) || [ $? = 3 ] || say "$said"
+        return
+    fi
+    say "did not end within 10 seconds: killing it"
+    # Stopped, it neither replaces the others nor lets go of their numbers.
+    kill -STOP "$daemon"
+    mapfile -t children < <(grep -lsE "^PPid:[[:space:]]+$daemon\$" /proc/[0-9]*/status | cut -d / -f 3)
+    kill -KILL "${children[@]}" "$daemon"
+}
+
 finish() {
     local status=$?
     trap '' INT TERM HUP
     trap - EXIT
     [ "$reader" ] && kill -TERM "$reader" 2>/dev/null
-    if lives "$daemon"; then
-        kill -TERM "$daemon"
-        for _ in {1..100}; do
-            lives "$daemon" || break
-            sleep 0.05
-        done
-        if lives "$daemon"; then
-            say "did not end within 5 seconds: killing it"
-            kill -KILL -- "-$daemon"
-        fi
-    fi
+    [ "$daemon" ] && end_daemon
     rm -rf "$try" "$copy" "$copy.new"
     [ ${#made[@]} = 0 ] || rmdir "${made[@]}" 2>/dev/null
     exit "$status"

@@ -43,21 +43,22 @@ struct bench {
 
 static int usage(FILE *out)
 {
-    fputs("usage: fileward bench [-c FILE] [--exe E] [--uid N] [--rounds N] [--json]\n"
-          "\n"
-          "What an open costs on this machine under the policy, watch by watch, beside one that nobody guards.\n"
-          "Works on file systems of its own, in audit mode; no file of the machine is guarded. Needs root.\n"
-          "The file that is opened is the user's if it lies in a home, else root's, and everybody may read it. An open "
-          "that\n"
-          "the policy would refuse is recorded, as the watch's log says, which costs time as well.\n"
-          "  --exe E     measure as if program E opened: what a rule asks of its hash, package and code is looked up "
-          "of a\n"
-          "              program of our own, and hash and package then count as E's. Without it a program that no rule "
-          "names\n"
-          "  --uid N     measure as that user; without it root\n"
-          "  --rounds N  how often everything is measured (15)\n"
-          "  --json      one JSON object instead of lines\n",
-          out);
+    fputs(
+        "usage: fileward bench [-c FILE] [--exe E] [--uid N] [--rounds N] [--json]\n"
+        "\n"
+        "What an open costs on this machine under the policy, watch by watch, beside one that nobody guards.\n"
+        "Works on file systems of its own, in audit mode; no file of the machine is guarded. Needs root.\n"
+        "The file that is opened is the user's if it lies in a home, else root's, and everybody may read it. An open "
+        "that\n"
+        "the policy would refuse is recorded, as the watch's log says, which costs time as well.\n"
+        "  --exe E     measure as if program E opened: what a rule asks of its hash, package and code is looked up "
+        "of a\n"
+        "              program of our own, whose hash then counts as E's, and which counts as packaged. Without it a\n"
+        "              program that no rule names\n"
+        "  --uid N     measure as that user; without it root\n"
+        "  --rounds N  how often everything is measured (15)\n"
+        "  --json      one JSON object instead of lines\n",
+        out);
     return out == stdout ? 0 : EXIT_USAGE;
 }
 
@@ -147,13 +148,33 @@ static bool private_place(const struct bench *b)
 
 /* --- the daemon --------------------------------------------------------------------------------------------------- */
 
+static bool hash_program(const char *path, struct digest *out)
+{
+    CLEAN_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return fd >= 0 && digest_file(fd, DIGEST_SHA256, out, NULL, NULL) == DIGEST_DONE;
+}
+
+static bool asks_for_hashes(const struct policy *p)
+{
+    bool asks = false;
+    for (int i = 0; i < p->n_rules; i++)
+        asks |= p->rules[i].conditions >> COND_EXE_SHA256 & 1;
+    return asks;
+}
+
 static bool write_policy(const struct bench *b, const char *file)
 {
-    struct digest self;
-    CLEAN_FD int program = open(b->self, O_RDONLY | O_CLOEXEC);
-    if (program < 0 || digest_file(program, DIGEST_SHA256, &self, NULL, NULL) != DIGEST_DONE)
+    struct digest exe, self;
+    bool hashed = b->is->exe && hash_program(b->is->exe, &exe);
+    if (b->is->exe && !hashed && asks_for_hashes(b->policy))
+        fprintf(stderr, "fileward: bench: note: %s cannot be read: no exe_sha256 is taken for its own\n", b->is->exe);
+    if (!hash_program(b->self, &self))
         return false;
-    const struct copy c = {.top = b->top, .exe = b->is->exe, .self = b->self, .self_sha256 = self.sha256};
+    const struct copy c = {.top = b->top,
+                           .exe = b->is->exe,
+                           .self = b->self,
+                           .exe_sha256 = hashed ? exe.sha256 : NULL,
+                           .self_sha256 = self.sha256};
     CLEAN_FD int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     CLEAN_FILE FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
     if (!out)

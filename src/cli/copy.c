@@ -52,10 +52,11 @@ static void put_hash(FILE *out, const uint8_t bytes[SHA256_BYTES])
 
 static void put_hashes(FILE *out, const struct sha256_list *list, const struct copy *c)
 {
-    for (size_t i = 0; i < list->n; i++)
+    for (size_t i = 0; i < list->n; i++) {
         put_hash(out, list->v[i].bytes);
-    if (list->n > 0 && c->exe)
-        put_hash(out, c->self_sha256);
+        if (c->exe_sha256 && memcmp(list->v[i].bytes, c->exe_sha256, SHA256_BYTES) == 0)
+            put_hash(out, c->self_sha256);
+    }
 }
 
 static void put_ids(FILE *out, const char *key, const struct ids *ids)

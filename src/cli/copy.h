@@ -10,9 +10,10 @@ struct copy {
     const char *top;  /* every watched, excluded or ruled path is taken below this directory, a "~" as its home/ */
     const char *exe;  /* each program of the policy that is this one ... */
     const char *self; /* ... is written as this; NULL: all stay */
-    /* With `exe`: self's hash. A rule meant for `exe` asks for as much of self, and then holds: every exe_sha256 has this
-     * one too, and behind each rule that wants a package's program stands one that does not. */
-    const uint8_t *self_sha256;
+    /* With `exe`: the hashes of both. A rule meant for `exe` asks for as much of self, and then holds: where the hash of
+     * `exe` is listed self's is too, and behind each rule that wants a package's program stands one that does not.
+     * exe_sha256 is NULL if there is none: then no list names it. */
+    const uint8_t *exe_sha256, *self_sha256;
 };
 
 /* Writes [fileward], audit-only and without HTTP, then watches and rules. False: something in it cannot be written again. */

@@ -21,9 +21,11 @@ bool daemon_dirs_cover(const char *name);
 void daemon_dirs_remove(const struct daemon_dirs *made);
 
 /* Starts `self` with the policy file; what it says goes to the file `said`. Returns its pid when it guards; -1 after
- * showing what it said, and then it does not run. `command` is for messages: "bench". */
+ * showing what it said, and then nothing of it runs. `command` is for messages: "bench". From then on this process is the
+ * parent of what a keeper that dies leaves behind. */
 pid_t daemon_start(const char *command, const char *self, const char *policy, const char *said);
 
+/* Ends the keeper and all that is left of it, in any case; also the judge of one that is gone already. */
 void daemon_stop(pid_t keeper);
 
 #endif

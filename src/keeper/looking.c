@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/holdings.h"
 #include "base/own.h"
+#include "base/rank.h"
 #include "base/record.h"
 #include "base/sandbox.h"
 
@@ -163,6 +164,7 @@ static void be_looker(const struct family *f, const struct looking *from, pid_t 
     struct looker *l = calloc(1, sizeof *l);
     keep_only(fd);
     prctl(PR_SET_NAME, "fileward-looker");
+    rank_last(); /* a walk through a large /proc is nobody's turn but its own */
     setpriority(PRIO_PROCESS, 0, NICE);
     left_out[out++] = getpid();
     left_out[out++] = keeper;

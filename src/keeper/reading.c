@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/load.h"
 #include "base/own.h"
+#include "base/rank.h"
 #include "base/sandbox.h"
 #include "keeper/aloud.h"
 #include "keeper/lastgood.h"
@@ -96,6 +97,22 @@ static void read_policy(struct reading_result *result, const char *main_file, bo
     result->policy = packed;
 }
 
+/* `go` ends when the keeper lets go of the other end. */
+static void be_reader(struct reading_result *result, const char *main_file, bool fall_back, pid_t keeper, int go)
+{
+    char word;
+    (void)!read(go, &word, 1);
+    prctl(PR_SET_NAME, "fileward-reader");
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != keeper) /* it died before that */
+        _exit(EXIT_FAILURE);
+    rank_last();
+    if (sandbox_drop_to_reading() < 0)
+        _exit(EXIT_FAILURE);
+    read_policy(result, main_file, fall_back);
+    _exit(EXIT_SUCCESS);
+}
+
 /* --- in the keeper ---------------------------------------------------------------------------------------------- */
 
 bool reading_begin(struct reading *r, struct family *f, const char *main_file, bool fall_back)
@@ -111,17 +128,10 @@ bool reading_begin(struct reading *r, struct family *f, const char *main_file, b
         munmap(arena, ARENA_BYTES);
         return false;
     }
-    pid_t pid = fork();
+    pid_t keeper = getpid(), pid = fork();
     if (pid == 0) {
-        char word;
         close(go[1]);
-        (void)!read(go[0], &word, 1); /* ends when the keeper lets go of the other end */
-        prctl(PR_SET_NAME, "fileward-reader");
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (sandbox_drop_to_reading() < 0)
-            _exit(EXIT_FAILURE);
-        read_policy(arena, main_file, fall_back);
-        _exit(EXIT_SUCCESS);
+        be_reader(arena, main_file, fall_back, keeper, go[0]);
     }
     close(go[0]);
     if (pid < 0) {

@@ -151,3 +151,41 @@ confined clerk "$clerk"
 assert_equal "$(descriptors "$clerk" | sed 's/^socket:.*/socket/; s|/proc/[0-9][0-9]*|/proc/PID|' | grep -vxE '/dev/null|/var/lib/dpkg/info')" \
     "$(printf '%s\n' socket socket /proc/PID/mountinfo 'anon_inode:[eventpoll]' 'anon_inode:[signalfd]' | sort)" "what the clerk has open"
 assert_equal "$(grep -c 'memfd:fileward-\(board\|register\|ring\)' "/proc/$clerk/maps")" 0 "the family's memory that the clerk has"
+
+# Throw-away processes wait in line as all others do. The one that reads the policy is met while it waits itself, since the
+# policy's directory is guarded and the judge is stopped; the one that looks for open files while it has many to tell.
+stop
+mkdir "$T/guarded/many"
+(
+    for i in {1..500}; do
+        : >"$T/guarded/many/$i"
+        exec {fd}<"$T/guarded/many/$i"
+    done
+    : >"$T/held"
+    exec sleep 1000
+) &
+until_true 10 test -e "$T/held" || fail "nobody holds them"
+# is_met NAME: it is there, and past the moment in which it is still its parent's copy. It is held, to be looked at.
+is_met() {
+    local pid
+    pid=$(pgrep --parent "$DAEMON" --exact "fileward-$1") && kill -STOP "$pid" 2>/dev/null || return
+    MET_RANK=$(rank "$pid")
+    kill -CONT "$pid" 2>/dev/null
+    [[ $MET_RANK =~ ^[0-9]+\  ]]
+}
+guard "timeout = 5s" <<END
+[watch w]
+path = $T/guarded
+default = deny
+[watch conf]
+path = $T/conf
+default = allow
+END
+until_true 10 is_met looker || fail "nobody looks for open files, or with the keeper's rank: ${MET_RANK:-none}"
+assert_equal "$MET_RANK" "10 $last" "looker: nice, and of its session"
+judge=$(seat_pid judge)
+kill -STOP "$judge"
+kill -HUP "$DAEMON"
+until_true 2 is_met reader || fail "nobody reads the policy, or with the keeper's rank: ${MET_RANK:-none}"
+assert_equal "$MET_RANK" "0 $last" "reader: nice, and of its session"
+kill -CONT "$judge"

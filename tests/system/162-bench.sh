@@ -1,5 +1,6 @@
 # promise: `fileward bench` measures every watch, guards nothing but what it made itself, and leaves nothing behind
 . tests/system/lib.sh
+. tests/system/deaths.sh
 setup
 own_run # another bench of this machine is not the test's business
 echo x >"$T/guarded/file"
@@ -36,9 +37,12 @@ default = deny
 [rule clerk/cat]
 action = allow
 exe = /usr/bin/cat
-exe_sha256 = 0000000000000000000000000000000000000000000000000000000000000000
+exe_sha256 = $(sha256sum /usr/bin/cat | cut -d ' ' -f 1)
 trust = packaged
 code = intact
+[rule clerk/another]
+action = deny
+exe_sha256 = 0000000000000000000000000000000000000000000000000000000000000000
 END
 # What it could leave: directories of its own, and below those of a daemon the copy of its policy.
 left() {
@@ -66,7 +70,7 @@ copy=$(cat /proc/"$keeper"/root/run/fileward-bench.*/fileward.ini) || fail "the 
 for line in 'trust = packaged' 'code = intact' 'coverage = filesystem'; do
     grep -qx "$line" <<<"$copy" || fail "it is measured without $line: $copy"
 done
-assert_equal "$(grep -c '^exe_sha256 = ' <<<"$copy")" 4 "hashes: the policy's and our own, in two rules"
+assert_equal "$(grep -c '^exe_sha256 = ' <<<"$copy")" 5 "hashes: the program's and our own, in two rules; another's alone"
 # What lies in a home is the user's, as `uid = owner` expects.
 assert_equal "$(stat -c %u /proc/"$keeper"/root/run/fileward-bench.*/home/.ssh/0)" 1000 "owner of a file in a home"
 wait $bench || fail "bench: $(cat "$T/err")"
@@ -76,6 +80,20 @@ assert_equal "$(jq '[.watches[] | .open, .open_by_4, .first_open | .guarded_us.m
 assert jq -e '.watches[0].open | .guarded_us.median > .unguarded_us.median' "$T/out"
 assert_equal "$(left)" "$before" "what is left behind"
 expect_ok cat "$T/guarded/file"
+
+# A daemon that does not stop is ended, and all that belongs to it.
+"$FILEWARD" bench -c "$T/conf/fileward.ini" --rounds 5 >"$T/out" 2>"$T/err" </dev/null &
+bench=$!
+until_true 30 judge_of_bench || fail "no other judge is seen: $(cat "$T/err")"
+keeper=$(awk '/^PPid:/ { print $2 }' "/proc/$JUDGE/status")
+is_ready() { grep -qs '^fileward: ready:' /proc/"$keeper"/root/run/fileward-bench.*/said; }
+until_true 30 is_ready || fail "it does not get ready: $(cat "$T/err")"
+mapfile -t family < <(echo "$keeper" && pgrep --parent "$keeper")
+[ ${#family[@]} -ge 6 ] || fail "processes of the bench's daemon: ${family[*]}"
+kill -STOP "$keeper"
+wait $bench || fail "bench, with a keeper that is stopped: $(cat "$T/err")"
+are_gone "${family[@]}" || fail "left behind: $(ps -o pid,stat,comm -p "$(join , "${family[@]}")")"
+assert_equal "$(left)" "$before" "what is left behind"
 
 expect_status 2 "$FILEWARD" bench --rounds 0
 expect_status 2 "$FILEWARD" bench --uid nobody

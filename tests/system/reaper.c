@@ -1,6 +1,6 @@
 /* reaper SECONDS COMMAND...: runs COMMAND in a session of its own and ends with its status (128 + signal; 124 when the
- * time ran out). Whatever COMMAND left behind, however often it forked, is killed before: orphans become our children,
- * because we are their subreaper. */
+ * time ran out). When we are told to end, COMMAND is told too, and has some seconds to clean up. Whatever it left behind,
+ * however often it forked, is killed before: orphans become our children, because we are their subreaper. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIMED_OUT = 124, GIVE_UP_SECONDS = 20 };
+enum { TIMED_OUT = 124, GIVE_UP_SECONDS = 20, CLEAN_UP_SECONDS = 3 };
 
 /* Kills each process whose parent we are. Their children become ours when they die. */
 static void kill_children(void)
@@ -82,19 +82,25 @@ static pid_t run(char **command, const sigset_t *mask)
 static int wait_for(pid_t command, const sigset_t *signals, int seconds)
 {
     time_t deadline = time(NULL) + seconds;
+    int interrupted = 0;
     for (;;) {
         int status;
         pid_t pid;
         while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-            if (pid == command)
+            if (pid == command && !interrupted)
                 return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+            if (pid == command)
+                return interrupted;
         }
         time_t left = deadline - time(NULL);
         if (left <= 0)
-            return TIMED_OUT;
+            return interrupted ? interrupted : TIMED_OUT;
         int sig = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = left});
-        if (sig > 0 && sig != SIGCHLD)
-            return 128 + sig;
+        if (sig > 0 && sig != SIGCHLD && !interrupted) {
+            interrupted = 128 + sig;
+            kill(command, SIGTERM);
+            deadline = time(NULL) + CLEAN_UP_SECONDS;
+        }
     }
 }
 

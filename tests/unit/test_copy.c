@@ -24,14 +24,19 @@ static const char text[] =
     "[rule plain/trust]\naction = allow\ntrust = packaged\n"
     "[rule plain/code]\naction = allow\ncode = intact\n"
     "[rule plain/hash]\naction = allow\nexe_sha256 = " HASH "f\n"
+    "[rule plain/other-hash]\naction = deny\nexe_sha256 = " HASH "0 " HASH "1\n"
     "[rule plain/none]\naction = allow\n";
 
 static const uint8_t self_hash[SHA256_BYTES] = {0xaa, 0xbb};
+/* HASH and an f. */
+static const uint8_t exe_hash[SHA256_BYTES] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45,
+                                               0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab,
+                                               0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
 
 /* The copy of `a` as it is written; it is parsed into `b`. The caller frees the text. */
-static char *copied(struct fixture *a, struct fixture *b, const char *exe)
+static char *copied_for(struct fixture *a, struct fixture *b, const char *exe, const uint8_t *hash)
 {
-    const struct copy c = {.top = "/top", .exe = exe, .self = "/self", .self_sha256 = self_hash};
+    const struct copy c = {.top = "/top", .exe = exe, .self = "/self", .exe_sha256 = hash, .self_sha256 = self_hash};
     char *out = NULL;
     size_t size;
     fixture_open(a);
@@ -45,6 +50,11 @@ static char *copied(struct fixture *a, struct fixture *b, const char *exe)
     fixture_text(b, out);
     fixture_expect_errors(b, 0);
     return out;
+}
+
+static char *copied(struct fixture *a, struct fixture *b, const char *exe)
+{
+    return copied_for(a, b, exe, exe ? exe_hash : NULL);
 }
 
 static void close_both(struct fixture *a, struct fixture *b, char *out)
@@ -188,7 +198,7 @@ static void test_exe(void **state)
     assert_string_equal(q->programs[r->exe.v[0]].text, "/self");
     assert_string_equal(q->programs[r->exe.v[1]].text, "/usr/lib/with blank/*");
     assert_int_equal(r->exe_sha256.n, 3);
-    assert_memory_equal(r->exe_sha256.v[2].bytes, self_hash, sizeof self_hash);
+    assert_memory_equal(r->exe_sha256.v[1].bytes, self_hash, sizeof self_hash); /* behind the program's own */
     assert_int_equal(r->conditions, (1u << COND_COUNT) - 1);
     assert_int_equal(next->conditions, r->conditions & ~(1u << COND_TRUST));
     assert_int_equal(next->action, r->action);
@@ -196,7 +206,20 @@ static void test_exe(void **state)
     assert_int_equal(rule_named(q, "plain/trust")[1].conditions, 0);
     assert_string_equal(rule_named(q, "plain/code")[1].name, "plain/hash"); /* nothing between */
     assert_int_equal(rule_named(q, "plain/hash")->exe_sha256.n, 2);
+    assert_int_equal(rule_named(q, "plain/other-hash")->exe_sha256.n, 2); /* the program's is not in it */
     assert_int_equal(q->n_rules, a.policy->n_rules + 2);
+    close_both(&a, &b, out);
+}
+
+/* A program that cannot be read is named by no hash. */
+static void test_exe_without_hash(void **state)
+{
+    struct fixture a, b;
+    (void)state;
+    char *out = copied_for(&a, &b, "/usr/bin/ssh", NULL);
+    const struct rule *p = rule_named(a.policy, "full/everything"), *q = rule_named(b.policy, "full/everything");
+    assert_int_equal(q->exe_sha256.n, p->exe_sha256.n);
+    assert_int_equal(rule_named(b.policy, "plain/hash")->exe_sha256.n, 1);
     close_both(&a, &b, out);
 }
 
@@ -214,6 +237,7 @@ static void test_another_exe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything), cmocka_unit_test(test_keys),
-                                       cmocka_unit_test(test_exe), cmocka_unit_test(test_another_exe)};
+                                       cmocka_unit_test(test_exe), cmocka_unit_test(test_exe_without_hash),
+                                       cmocka_unit_test(test_another_exe)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
