@@ -38,8 +38,6 @@ struct fact *facts_of(struct facts *f, const struct file_id *id, int64_t changed
 
 void facts_forget(struct facts *f, unsigned attributes)
 {
-    for (int i = 0; i < FILES; i++) {
+    for (int i = 0; i < FILES; i++)
         f->file[i].known &= ~attributes;
-        f->file[i].asked &= ~attributes;
-    }
 }

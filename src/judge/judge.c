@@ -567,8 +567,8 @@ struct judge *judge_prepare(const struct judge_setup *setup)
     if (!names)
         fprintf(stderr, "fileward: judge: cannot read " MOUNTS_TABLE ": is /proc mounted?\n");
     if (!j || !names || !(j->subjects = subjects_create(setup->policy, setup->board, names, setup->once)) ||
-        !(j->verdicts = verdicts_create(setup->policy)) || !(j->desk = desk_create(setup->desk_fd)) ||
-        loop_init(&j->loop) < 0) {
+        !(j->verdicts = verdicts_create(setup->policy)) ||
+        !(j->desk = desk_create(setup->desk_fd, setup->policy->settings.timeout_ms)) || loop_init(&j->loop) < 0) {
         fprintf(stderr, "fileward: judge: out of memory\n");
         return NULL;
     }

@@ -144,6 +144,17 @@ allowed() { cp "$T/copy" "$T/again" && limited "$T/again" "$file" >/dev/null 2>&
 until_true 5 allowed || fail "nobody is allowed after it"
 cp "$T/copy" "$T/his"
 expect_busy as_user 1234 "$T/his" "$file"
+# Nor whoever runs the same program as he does, who asks and asks.
+asks() { while :; do "$T/his" "$file"; done; }
+timeout -s KILL 30 setpriv --reuid 1234 --regid 1234 --clear-groups bash -c "$(declare -f asks); asks" >/dev/null 2>&1 &
+asking=$!
+late() { metric 'fileward_timeouts_total{watch="w"}'; }
+before=$(late)
+asks_on() { [ "$(late)" -gt $((before + 2)) ]; }
+until_true 5 asks_on || fail "he does not ask"
+expect_ok as_user 1235 "$T/his" "$file"
+kill "$asking"
+until_true 5 is_gone "$asking" || fail "he does not end"
 kill "$long" # and with it all that it started
 until_true 5 is_gone "$long" || fail "long programs do not end"
 

@@ -85,7 +85,7 @@ static struct court *open_court(const char *on_timeout)
     c->j.is = (struct judge_setup){.policy = p, .gates = c->gates, .n_gates = 2, .board = board};
     c->j.subjects = subjects_create(p, board, names, &c->once);
     c->j.verdicts = verdicts_create(p);
-    c->j.desk = desk_create(-1);
+    c->j.desk = desk_create(-1, 200);
     c->opener = make_opener();
     let_it_come_to(c->opener, CALL_EXEC);
     return c;
