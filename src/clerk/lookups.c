@@ -181,14 +181,16 @@ static bool let_settle(struct lookups *l, const struct statx *st)
 }
 
 /* Opens a program for reading, on a file system that we have mounted ourselves: one of somebody else's mount tree may be
- * an overlay over what never answers. Where a device tells nothing (btrfs has one for each subvolume) its name does. */
+ * an overlay over what never answers. Where a device tells nothing (btrfs has one for each subvolume) its name does, whoever
+ * can change that: on the way nothing is opened and no refused file system entered, and what is there must be the same
+ * inode. */
 static int open_content(struct lookups *l, int program, const struct statx *st)
 {
     char link[FD_NAME_SIZE], name[PATH_MAX];
     struct trail t = {.fd = -1};
     bool here = lookup_allows_device(l->names, st->stx_dev_major, st->stx_dev_minor);
     if (!here && trust_name_of(program, name))
-        trail_follow(name, false, lookup_guard(l->names), &t);
+        trail_follow(name, true, lookup_guard(l->names), &t);
     CLEAN_FD int ours = t.fd;
     if (!here) {
         struct file_id asked = file_id_of(st), named = file_id_of(&t.st);

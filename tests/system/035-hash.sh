@@ -52,6 +52,21 @@ cp "$T/copy" "$T/another"
 expect_ok "$T/another" "$file"
 assert_equal "$(role_pid clerk)" "$clerk" "the clerk"
 
+# Where each directory can be a device of its own, that no table of mounts knows, a user's program is known by its name.
+mkdir "$T/btrfs"
+if command -v mkfs.btrfs >/dev/null && truncate -s 200M "$T/image" && mkfs.btrfs -q "$T/image" >/dev/null 2>&1 &&
+    mount -o loop "$T/image" "$T/btrfs"; then
+    mkdir "$T/btrfs/his"
+    cp "$T/copy" "$T/other" "$T/btrfs/his"
+    chown -R 1234 "$T/btrfs/his"
+    expect_ok as_user 1234 "$T/btrfs/his/copy" "$file"
+    expect_eperm as_user 1234 "$T/btrfs/his/other" "$file"
+    umount "$T/btrfs" || fail "the clerk keeps a file system"
+else
+    echo "no btrfs here"
+fi
+rm -f "$T/image"
+
 # A deny rule holds also where nothing can be told.
 guard "timeout = 2s" <<END
 [watch w]
