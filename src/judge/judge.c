@@ -159,14 +159,16 @@ static bool is_dropped(const struct judge *j, int gate)
     return gate >= j->is.policy->n_watches;
 }
 
-/* A user, or a thread that cannot be looked at. */
+/* A user, or a thread that cannot be looked at. Whoever starts a setuid program makes his own crowd, not its owner's;
+ * what root's works for others is theirs. */
 static uint64_t whose(struct judge *j, const struct question *q)
 {
+    const struct subject *seen = &j->inquiry.seen;
     if (j->inquiry.tid != q->tid)
         subject_find(j->subjects, q->tid, 0, &j->inquiry);
     subject_gather(j->subjects, &j->inquiry, ATTR_CREDS);
-    return j->inquiry.seen.failed & ATTR_CREDS ? UINT64_C(1) << 63 | (uint32_t)q->tid
-                                               : UINT64_C(1) << 62 | j->inquiry.seen.fsuid;
+    return seen->failed & ATTR_CREDS ? UINT64_C(1) << 63 | (uint32_t)q->tid
+                                     : UINT64_C(1) << 62 | (seen->ruid ? seen->ruid : seen->fsuid);
 }
 
 /* Puts a question aside. */
