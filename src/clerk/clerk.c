@@ -88,7 +88,7 @@ static bool answer(struct clerk *c, const struct desk_question *q, int turns)
     c->enough_ns = now + slice_of(c, q, turns);
     shun_begin_look(c->is.shun, q->user, now);
     bool done = lookups_answer(c->lookups, &a);
-    shun_end_look(c->is.shun);
+    shun_end_look(c->is.shun, now);
     c->enough_ns = 0;
     if (done && lookups_doubt(c->lookups, &a) && lookups_read(c->lookups)) {
         c->owes = true;
@@ -189,7 +189,8 @@ struct clerk *clerk_prepare(const struct clerk_setup *setup)
 
 void clerk_run(struct clerk *c)
 {
-    c->owes = true; /* what the clerk before us has not seen */
+    shun_forget_look(c->is.shun); /* of a clerk before us that died in it */
+    c->owes = true;               /* what the clerk before us has not seen */
     look_at_packages(c);
     (void)!write(c->is.control_fd, "r", 1);
     on_deadline(c);

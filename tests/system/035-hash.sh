@@ -172,6 +172,27 @@ kill "$asking"
 until_true 5 is_gone "$asking" || fail "he does not end"
 kill "$long" # and with it all that it started
 until_true 5 is_gone "$long" || fail "long programs do not end"
+# Or dies in it.
+dies_for_him() {
+    local clerk
+    clerk=$(role_pid clerk)
+    kill -ABRT "$clerk"
+    until_true 20 is_gone "$clerk" || fail "the clerk does not die"
+    until_true 5 role_pid clerk >/dev/null || fail "there is no other clerk"
+    grep -q 'the clerk died in a look at what uid 1235 runs' "$T/stderr"
+}
+for i in 7 8; do
+    cp "$T/copy" "$T/long/$i"
+    truncate -s 1000M "$T/long/$i"
+    as_user 1235 "$T/long/$i" "$file" >/dev/null 2>&1 &
+    until_true 5 a_record_has '.subject.exe == "'"$T/long/$i"'" and .kind == "timeout"' || fail "it does not ask"
+    ! dies_for_him || break
+done
+grep -q 'uid 1235 runs' "$T/stderr" || fail "nobody is blamed for a death"
+cp "$T/copy" "$T/his.too"
+expect_busy as_user 1235 "$T/his.too" "$file"
+until_true 5 allowed || fail "nobody is allowed after that"
+rm -f "$T/long"/*
 
 # A program that lies on what its server no longer answers for, below an overlay that only its own mount tree shows, is
 # unknown: whoever would read it waits for ever, deaf to every signal.
