@@ -132,19 +132,25 @@ static bool rule_on(struct judge *j, const struct question *q, struct outcome *o
 static bool handle_dropped(struct judge *j, const struct question *q)
 {
     struct question asked = *q;
+    struct last_exec *exec, before = {0};
     object_find_dropped(&j->finder, j->is.gates[q->gate].number, q->fd, &j->thing);
     if (!j->thing.seen.place) {
         answer(j, q, answer_fallback(&j->is.gates[q->gate]));
         return true;
     }
     subject_find(j->subjects, q->tid, 0, &j->inquiry);
+    if ((exec = subject_exec(j->subjects, &j->inquiry)))
+        before = *exec;
     for (int w = 0; w < j->is.policy->n_watches; w++) {
         struct outcome o;
         if (!object_is_guarded(&j->finder, &j->thing, w))
             continue;
         j->thing.watch = asked.watch = w;
-        if (!rule_on(j, &asked, &o))
+        if (!rule_on(j, &asked, &o)) {
+            if (exec) /* those before have answered, and will be asked again as if they had not */
+                *exec = before;
             return false;
+        }
         if (answer_verdict(&j->is.gates[w], o.answer) == ACTION_DENY) {
             conclude(j, &asked, &o);
             return true;
