@@ -17,7 +17,7 @@ struct fact {
 
 struct facts;
 
-/* NULL when memory is out. */
+/* NULL when memory is out, or there is nothing random. */
 struct facts *facts_create(void);
 void facts_free(struct facts *f);
 
