@@ -109,8 +109,9 @@ struct board {
      * writes the last number that it has come to. */
     _Atomic uint32_t scout_asked;   /* judge */
     _Atomic uint32_t scout_settled; /* scout */
-    _Atomic int64_t
-        scout_seen_ns; /* scout: CLOCK_REALTIME; it has seen all that happened before. Each second, if it can */
+    /* Scout: CLOCK_REALTIME; it has seen all that happened before. Each second, if it can. Where a register is inherited,
+     * at first the keeper: what the scout before had seen. */
+    _Atomic int64_t scout_seen_ns;
     /* scout */
     _Atomic uint32_t scanned; /* 1 when the first marking is complete */
     _Atomic uint64_t rescans; /* times that everything was looked at again, because changes were missed */

@@ -9,9 +9,7 @@
 struct fact {
     struct file_id id;
     int64_t changed_ns;
-    unsigned known;   /* ATTR_SHA256, ATTR_TRUST */
-    unsigned asked;   /* the judge: what it has asked the clerk, */
-    int64_t asked_ns; /* and when */
+    unsigned known; /* ATTR_SHA256, ATTR_TRUST */
     bool packaged;
     struct sha256 sha256;
     uint64_t used; /* 0: free */
@@ -19,7 +17,7 @@ struct fact {
 
 struct facts;
 
-/* NULL when memory is out. */
+/* NULL when memory is out, or there is nothing random. */
 struct facts *facts_create(void);
 void facts_free(struct facts *f);
 

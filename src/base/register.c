@@ -10,6 +10,7 @@
 
 #include "base/once.h"
 #include "base/own.h"
+#include "base/sip.h"
 
 enum {
     SLOTS_MAX_LOG = 22, /* two for each entry, half of them free */
@@ -126,44 +127,15 @@ struct once *reg_once(struct reg *r)
 
 /* --- finding ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t rotate(uint64_t x, int by)
-{
-    return x << by | x >> (64 - by);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
-    v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3], v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
-}
-
-/* SipHash-1-3, without the length at the end: that is always the same for one kind of key. */
-static uint32_t hash_words(const struct reg *r, const uint64_t *words, int n)
-{
-    uint64_t v[4] = {r->seed[0] ^ UINT64_C(0x736f6d6570736575), r->seed[1] ^ UINT64_C(0x646f72616e646f6d),
-                     r->seed[0] ^ UINT64_C(0x6c7967656e657261), r->seed[1] ^ UINT64_C(0x7465646279746573)};
-    for (int i = 0; i < n; i++) {
-        v[3] ^= words[i];
-        sip_round(v);
-        v[0] ^= words[i];
-    }
-    v[2] ^= 0xff;
-    for (int i = 0; i < 3; i++)
-        sip_round(v);
-    return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
-}
-
 static uint32_t hash_of_id(const struct reg *r, int watch, const struct file_id *id)
 {
     const uint64_t words[] = {(uint64_t)watch, (uint64_t)id->major << 32 | id->minor, id->ino, (uint64_t)id->born_ns};
-    return hash_words(r, words, sizeof words / sizeof *words);
+    return sip_words(r->seed, words, sizeof words / sizeof *words);
 }
 
 static uint32_t hash_of_handle(const struct reg *r, uint64_t handle)
 {
-    return hash_words(r, &handle, 1);
+    return sip_words(r->seed, &handle, 1);
 }
 
 /* Where a search goes on. */

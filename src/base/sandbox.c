@@ -36,6 +36,8 @@ static const cap_value_t scout_caps[] = {CAP_DAC_READ_SEARCH};
 
 #define CALL(name) SCMP_SYS(name)
 
+/* Where C libraries differ, by what the machine has, both calls stand: poll and ppoll, newfstatat and lstat. */
+
 /* What every role's loop, clock, memory and end need. */
 static const int common_calls[] = {CALL(read),
                                    CALL(write),
@@ -90,8 +92,8 @@ static const int common_calls[] = {CALL(read),
 /* Reads questions, looks at /proc, answers. It reads every secret that it judges, so it has no way to say it to anyone:
  * no socket, no new process, no file for writing, no mark. */
 static const int judge_calls[] = {CALL(epoll_create1), CALL(pread64), CALL(readlinkat), CALL(readlink), CALL(statx),
-                                  CALL(pidfd_open), CALL(fstatfs), CALL(lseek), CALL(getppid), CALL(poll), CALL(writev),
-                                  CALL(pwrite64) /* the ledger */,
+                                  CALL(pidfd_open), CALL(fstatfs), CALL(lseek), CALL(getppid), CALL(poll), CALL(ppoll),
+                                  CALL(writev), CALL(pwrite64) /* the ledger */,
                                   /* The place of what hides it: a handle, seen from where we stand. */
                                   CALL(name_to_handle_at), CALL(fchdir), -1};
 
@@ -102,6 +104,7 @@ static const int scout_calls[] = {CALL(epoll_create1),
                                   CALL(fcntl),
                                   CALL(lseek),
                                   CALL(poll),
+                                  CALL(ppoll),
                                   CALL(fstatfs),
                                   CALL(name_to_handle_at),
                                   CALL(readlink),
@@ -111,17 +114,25 @@ static const int scout_calls[] = {CALL(epoll_create1),
                                   -1};
 
 /* Reads programs, /proc and the package database. Its sockets it reads and writes like files: it can reach nobody else. */
-static const int clerk_calls[] = {CALL(statx),   CALL(pread64), CALL(readlinkat), CALL(readlink),  CALL(lseek),
-                                  CALL(fstatfs), CALL(poll),    CALL(sysinfo),    /* qsort() */ -1};
+static const int clerk_calls[] = {CALL(statx),
+                                  CALL(pread64),
+                                  CALL(readlinkat),
+                                  CALL(readlink),
+                                  CALL(lseek),
+                                  CALL(fstatfs),
+                                  CALL(poll),
+                                  CALL(ppoll),
+                                  CALL(lstat),
+                                  CALL(sysinfo) /* qsort() */,
+                                  -1};
 
 /* Walks through /proc, and hands on what it finds. */
 static const int looker_calls[] = {CALL(statx), CALL(getdents64), CALL(readlinkat),  CALL(kcmp), CALL(fcntl),
                                    CALL(lseek), CALL(sendto),     CALL(close_range), -1};
 
 /* Talks to whoever comes on descriptors that the keeper opened, and opens nothing but the log. */
-static const int herald_calls[] = {CALL(accept4),    CALL(recvfrom), CALL(sendto),
-                                   CALL(sendmsg),    CALL(poll),     CALL(shutdown),
-                                   CALL(getsockopt), CALL(pread64),  -1};
+static const int herald_calls[] = {CALL(accept4), CALL(recvfrom), CALL(sendto),     CALL(sendmsg), CALL(poll),
+                                   CALL(ppoll),   CALL(shutdown), CALL(getsockopt), CALL(pread64), -1};
 
 /* Filters stack, so the keeper's must hold all that the roles it forks use and what it takes to confine them. What it
  * leaves out: exec, mounts, modules, connecting anywhere. */

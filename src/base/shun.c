@@ -24,7 +24,12 @@ void shun_begin_look(struct shun *s, uint32_t user, int64_t now)
     atomic_store(&s->since_ns, now);
 }
 
-void shun_end_look(struct shun *s)
+void shun_end_look(struct shun *s, int64_t began)
+{
+    atomic_compare_exchange_strong(&s->since_ns, &began, 0);
+}
+
+void shun_forget_look(struct shun *s)
 {
     atomic_store(&s->since_ns, 0);
 }

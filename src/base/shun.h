@@ -23,10 +23,14 @@ struct shun {
 struct shun *shun_create(void);
 void shun_free(struct shun *s);
 
+/* The clerk that leaves in a reload and the one that comes write into the same line: a look is ended by who began it. */
 void shun_begin_look(struct shun *s, uint32_t user, int64_t now);
-void shun_end_look(struct shun *s);
+void shun_end_look(struct shun *s, int64_t began);
 
-/* The clerk hangs. Whether that is some user's doing, who is left alone from now on: for 100 s, twice as long each time, at
+/* Nobody is in a look. */
+void shun_forget_look(struct shun *s);
+
+/* The clerk hangs, or died by its own doing. Whether that is some user's doing, who is left alone from now on: for 100 s, twice as long each time, at
  * most half an hour. It is never root's: who is root has better ways. */
 bool shun_blame(struct shun *s, int64_t now, uint32_t *user);
 

@@ -12,7 +12,7 @@
 #include "clerk/queue.h"
 
 /* So long a look keeps the others waiting; then it is their turn, and afterwards it goes on. */
-static const int64_t slice_ns = 10 * NS_PER_MS;
+static const int64_t first_slice_ns = 10 * NS_PER_MS;
 
 struct clerk {
     struct clerk_setup is;
@@ -66,28 +66,52 @@ static bool is_in_vain(const struct clerk *c, const struct desk_question *q, int
     return q->wants == ATTR_CODE && now - q->ticket.read_ns >= c->is.policy->settings.timeout_ms * NS_PER_MS / 2;
 }
 
-/* An answer that does not fit is lost: the judge asks again. */
-static void answer(struct clerk *c, const struct desk_question *q)
+/* What was read of a file is kept for the next turn, but a look at code begins anew with each: it gets twice as long as
+ * the time before, so that it comes to an end, as far as others can wait for it. */
+static int64_t slice_of(const struct clerk *c, const struct desk_question *q, int turns)
+{
+    const int64_t most_ns = c->is.policy->settings.timeout_ms * NS_PER_MS / 4;
+    int64_t slice_ns = first_slice_ns;
+    for (; q->wants == ATTR_CODE && turns > 0 && slice_ns * 2 <= most_ns; turns--)
+        slice_ns *= 2;
+    return slice_ns;
+}
+
+/* An answer that does not fit is lost: the judge asks again. `turns`: how many it has had. False: it needs another. */
+static bool answer(struct clerk *c, const struct desk_question *q, int turns)
 {
     struct desk_answer a = {.to = *q};
     int64_t now = clock_now();
     if (is_in_vain(c, q, now) || shun_holds(c->is.shun, q->user, now))
-        return;
+        return true;
     c->owes |= lookups_look(c->lookups);
-    c->enough_ns = now + slice_ns;
+    c->enough_ns = now + slice_of(c, q, turns);
     shun_begin_look(c->is.shun, q->user, now);
     bool done = lookups_answer(c->lookups, &a);
-    shun_end_look(c->is.shun);
+    shun_end_look(c->is.shun, now);
     c->enough_ns = 0;
     if (done && lookups_doubt(c->lookups, &a) && lookups_read(c->lookups)) {
         c->owes = true;
         done = false;
     }
     tell_to_forget(c);
-    if (!done)
-        queue_put(&c->queue, q);
-    else if (!c->owes)
+    if (done && !c->owes)
         send_answer(c, &a);
+    return done;
+}
+
+/* The next question. False: there is none. */
+static bool serve(struct clerk *c)
+{
+    struct desk_question q;
+    int turns;
+    if (!queue_take(&c->queue, &q, &turns))
+        return false;
+    if (answer(c, &q, turns))
+        queue_done(&c->queue, &q);
+    else
+        queue_put_back(&c->queue, &q);
+    return true;
 }
 
 static void look_at_packages(struct clerk *c)
@@ -138,10 +162,7 @@ static bool look_ahead(struct clerk *c)
 static void on_deadline(void *ctx)
 {
     struct clerk *c = ctx;
-    struct desk_question q;
-    bool more = queue_take(&c->queue, &q);
-    if (more)
-        answer(c, &q);
+    bool more = serve(c);
     if (!more || clock_now() - c->looked_ns >= NS_PER_S)
         look_at_packages(c);
     if (!more)
@@ -168,7 +189,8 @@ struct clerk *clerk_prepare(const struct clerk_setup *setup)
 
 void clerk_run(struct clerk *c)
 {
-    c->owes = true; /* what the clerk before us has not seen */
+    shun_forget_look(c->is.shun); /* of a clerk before us that died in it */
+    c->owes = true;               /* what the clerk before us has not seen */
     look_at_packages(c);
     (void)!write(c->is.control_fd, "r", 1);
     on_deadline(c);

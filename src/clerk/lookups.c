@@ -142,29 +142,75 @@ static bool go_on(void *ctx)
     return !l->stopped;
 }
 
-/* What the user of the look in hand has read of a file. A user with many files loses his own, nobody else's. */
-static struct digest_work *begun(struct lookups *l, const struct file_id *file)
+/* The one of this user that was not used for longest, and how many he has. */
+static struct reader *oldest_of(struct lookups *l, uint32_t user, int *n)
 {
-    struct reader *oldest = &l->reader[0], *own = NULL;
-    int of_user = 0;
+    struct reader *oldest = NULL;
+    *n = 0;
     for (int i = 0; i < READERS; i++) {
         struct reader *r = &l->reader[i];
-        bool his = r->used && r->user == l->user;
-        if (his && file_id_equal(&r->file, file)) {
-            r->used = ++l->uses;
-            return r->work;
-        }
-        of_user += his;
-        if (his && (!own || r->used < own->used))
-            own = r;
-        if (r->used < oldest->used)
+        if (!r->used || r->user != user)
+            continue;
+        ++*n;
+        if (!oldest || r->used < oldest->used)
             oldest = r;
     }
-    struct reader *r = of_user < READERS_OF_USER ? oldest : own;
-    r->user = l->user;
-    r->file = *file;
+    return oldest;
+}
+
+/* Of whoever has most; of several such, who has left his for longest. */
+static struct reader *oldest_of_most(struct lookups *l)
+{
+    struct reader *found = NULL;
+    int most = 0;
+    for (int i = 0; i < READERS; i++) {
+        int n;
+        struct reader *oldest = oldest_of(l, l->reader[i].user, &n);
+        if (oldest && (!found || n > most || (n == most && oldest->used < found->used))) {
+            found = oldest;
+            most = n;
+        }
+    }
+    return found;
+}
+
+/* A free one, else one to take away: a user with many files loses his own, and where there are many users whoever has
+ * most loses one. */
+static struct reader *reader_to_take(struct lookups *l)
+{
+    int n;
+    struct reader *own = oldest_of(l, l->user, &n);
+    if (n >= READERS_OF_USER)
+        return own;
+    for (int i = 0; i < READERS; i++)
+        if (!l->reader[i].used)
+            return &l->reader[i];
+    return oldest_of_most(l);
+}
+
+/* What the user of the look in hand has read of a file. */
+static struct reader *begun(struct lookups *l, const struct file_id *file)
+{
+    struct reader *r = NULL;
+    for (int i = 0; i < READERS && !r; i++) {
+        struct reader *at = &l->reader[i];
+        if (at->used && at->user == l->user && file_id_equal(&at->file, file))
+            r = at;
+    }
+    if (!r) {
+        r = reader_to_take(l);
+        r->user = l->user;
+        r->file = *file;
+    }
     r->used = ++l->uses;
-    return r->work;
+    return r;
+}
+
+/* Unless it was stopped half-way nothing is to be gone on with. */
+static void leave_reader(struct reader *r, bool stopped)
+{
+    if (!stopped)
+        r->used = 0;
 }
 
 /* A change that is not over yet could leave the time that we are about to remember. False: stopped before it was. */
@@ -181,14 +227,16 @@ static bool let_settle(struct lookups *l, const struct statx *st)
 }
 
 /* Opens a program for reading, on a file system that we have mounted ourselves: one of somebody else's mount tree may be
- * an overlay over what never answers. Where a device tells nothing (btrfs has one for each subvolume) its name does. */
+ * an overlay over what never answers. Where a device tells nothing (btrfs has one for each subvolume) its name does, whoever
+ * can change that: on the way nothing is opened and no refused file system entered, and what is there must be the same
+ * inode. */
 static int open_content(struct lookups *l, int program, const struct statx *st)
 {
     char link[FD_NAME_SIZE], name[PATH_MAX];
     struct trail t = {.fd = -1};
     bool here = lookup_allows_device(l->names, st->stx_dev_major, st->stx_dev_minor);
     if (!here && trust_name_of(program, name))
-        trail_follow(name, false, lookup_guard(l->names), &t);
+        trail_follow(name, true, lookup_guard(l->names), &t);
     CLEAN_FD int ours = t.fd;
     if (!here) {
         struct file_id asked = file_id_of(st), named = file_id_of(&t.st);
@@ -200,13 +248,25 @@ static int open_content(struct lookups *l, int program, const struct statx *st)
 
 /* --- its hash --------------------------------------------------------------------------------------------------- */
 
+/* False: not known, or not yet. */
+static bool read_whole(struct lookups *l, int program, const struct statx *st, const struct file_id *id,
+                       struct digest *d)
+{
+    CLEAN_FD int fd = let_settle(l, st) ? open_content(l, program, st) : -1;
+    if (fd < 0)
+        return false;
+    struct reader *r = begun(l, id);
+    enum digest_end end = digest_go_on(r->work, fd, DIGEST_SHA256, d, go_on, l);
+    leave_reader(r, end == DIGEST_STOPPED);
+    return end == DIGEST_DONE;
+}
+
 static void hash(struct lookups *l, int program, const struct statx *st, struct desk_answer *a)
 {
     struct fact *f = facts_of(l->facts, &a->to.program, a->to.changed_ns);
     if (!(f->known & ATTR_SHA256)) {
         struct digest d;
-        CLEAN_FD int fd = let_settle(l, st) ? open_content(l, program, st) : -1;
-        if (fd < 0 || digest_go_on(begun(l, &a->to.program), fd, DIGEST_SHA256, &d, go_on, l) != DIGEST_DONE)
+        if (!read_whole(l, program, st, &a->to.program, &d))
             return;
         memcpy(f->sha256.bytes, d.sha256, sizeof f->sha256.bytes);
         f->known |= ATTR_SHA256;
@@ -236,7 +296,9 @@ static enum trust trust_of(struct lookups *l, int fd, const struct statx *st)
     }
     if (!let_settle(l, st))
         return TRUST_STOPPED;
-    t = trust_file(l->packages, l->names, fd, NULL, begun(l, &id), go_on, l);
+    struct reader *r = begun(l, &id);
+    t = trust_file(l->packages, l->names, fd, NULL, r->work, go_on, l);
+    leave_reader(r, t == TRUST_STOPPED);
     lookup_rest(l->names);
     if (t == TRUST_PACKAGED) {
         f->known |= ATTR_TRUST;

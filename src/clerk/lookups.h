@@ -26,7 +26,8 @@ bool lookups_doubt(const struct lookups *l, const struct desk_answer *a);
  * are more. */
 bool lookups_ahead(struct lookups *l);
 
-/* Fills the answer to a->to. False: the beat has ended the look; what was read is remembered for the next one. */
+/* Fills the answer to a->to. False: the beat has ended the look. What was read of files is remembered for the next one; at
+ * the mappings of a process it is looked anew. */
 bool lookups_answer(struct lookups *l, struct desk_answer *a);
 
 /* The same of a program that nobody need run, behind an O_PATH descriptor; a->to.wants is its hash or its package. */

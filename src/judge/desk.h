@@ -8,8 +8,9 @@
 
 struct desk;
 
-/* `fd` is the judge's end; -1: there is no clerk. NULL when memory is out. */
-struct desk *desk_create(int fd);
+/* `fd` is the judge's end; -1: there is no clerk. What is lost is asked again several times within `timeout_ms`. NULL when
+ * memory is out. */
+struct desk *desk_create(int fd, int timeout_ms);
 void desk_free(struct desk *d);
 
 /* Fills what is known of `attributes` (ATTRS_OF_CLERK) into q->seen, and asks for the rest. False: the rest is not known

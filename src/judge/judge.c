@@ -132,19 +132,25 @@ static bool rule_on(struct judge *j, const struct question *q, struct outcome *o
 static bool handle_dropped(struct judge *j, const struct question *q)
 {
     struct question asked = *q;
+    struct last_exec *exec, before = {0};
     object_find_dropped(&j->finder, j->is.gates[q->gate].number, q->fd, &j->thing);
     if (!j->thing.seen.place) {
         answer(j, q, answer_fallback(&j->is.gates[q->gate]));
         return true;
     }
     subject_find(j->subjects, q->tid, 0, &j->inquiry);
+    if ((exec = subject_exec(j->subjects, &j->inquiry)))
+        before = *exec;
     for (int w = 0; w < j->is.policy->n_watches; w++) {
         struct outcome o;
         if (!object_is_guarded(&j->finder, &j->thing, w))
             continue;
         j->thing.watch = asked.watch = w;
-        if (!rule_on(j, &asked, &o))
+        if (!rule_on(j, &asked, &o)) {
+            if (exec) /* those before have answered, and will be asked again as if they had not */
+                *exec = before;
             return false;
+        }
         if (answer_verdict(&j->is.gates[w], o.answer) == ACTION_DENY) {
             conclude(j, &asked, &o);
             return true;
@@ -159,14 +165,16 @@ static bool is_dropped(const struct judge *j, int gate)
     return gate >= j->is.policy->n_watches;
 }
 
-/* A user, or a thread that cannot be looked at. */
+/* A user, or a thread that cannot be looked at. Whoever starts a setuid program makes his own crowd, not its owner's;
+ * what root's works for others is theirs. */
 static uint64_t whose(struct judge *j, const struct question *q)
 {
+    const struct subject *seen = &j->inquiry.seen;
     if (j->inquiry.tid != q->tid)
         subject_find(j->subjects, q->tid, 0, &j->inquiry);
     subject_gather(j->subjects, &j->inquiry, ATTR_CREDS);
-    return j->inquiry.seen.failed & ATTR_CREDS ? UINT64_C(1) << 63 | (uint32_t)q->tid
-                                               : UINT64_C(1) << 62 | j->inquiry.seen.fsuid;
+    return seen->failed & ATTR_CREDS ? UINT64_C(1) << 63 | (uint32_t)q->tid
+                                     : UINT64_C(1) << 62 | (seen->ruid ? seen->ruid : seen->fsuid);
 }
 
 /* Puts a question aside. */
@@ -567,8 +575,8 @@ struct judge *judge_prepare(const struct judge_setup *setup)
     if (!names)
         fprintf(stderr, "fileward: judge: cannot read " MOUNTS_TABLE ": is /proc mounted?\n");
     if (!j || !names || !(j->subjects = subjects_create(setup->policy, setup->board, names, setup->once)) ||
-        !(j->verdicts = verdicts_create(setup->policy)) || !(j->desk = desk_create(setup->desk_fd)) ||
-        loop_init(&j->loop) < 0) {
+        !(j->verdicts = verdicts_create(setup->policy)) ||
+        !(j->desk = desk_create(setup->desk_fd, setup->policy->settings.timeout_ms)) || loop_init(&j->loop) < 0) {
         fprintf(stderr, "fileward: judge: out of memory\n");
         return NULL;
     }

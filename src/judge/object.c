@@ -308,19 +308,21 @@ bool object_is_guarded(const struct object_finder *f, const struct thing *t, int
 }
 
 /* Another name of it would be another place; of a directory there is but one. A link or a rename changes the ctime. The
- * scout may be far behind, or have been told of too much at once. */
+ * scout may be far behind, or have been told of too much at once; or it is new and has not looked yet, and the register
+ * holds what one before it has seen. At a first start it holds nothing, and seen_ns is 0. */
 static void settle(const struct object_finder *f, struct thing *t)
 {
     const int64_t seen_ns = atomic_load(&f->board->scout_seen_ns);
+    const bool scanned = atomic_load(&f->board->scanned);
     bool young = clock_wall() - t->changed_ns <= SETTLES_MS * NS_PER_MS, one = t->directory || t->links <= 1,
          seen = t->changed_ns < seen_ns - TOLD_MS * NS_PER_MS;
-    if (f->policy->watches[t->watch].coverage != COVERAGE_FILESYSTEM || !atomic_load(&f->board->scanned))
+    if (f->policy->watches[t->watch].coverage != COVERAGE_FILESYSTEM || (!scanned && !seen_ns))
         return;
     if (reg_is_blind(f->reg, t->number, t->id.major, t->id.minor)) {
         t->inside = !one; /* for all that the scout knows, by its other name */
         return;
     }
-    t->settled = one && t->links > 0 && !young;
+    t->settled = scanned && one && t->links > 0 && !young;
     t->disputed = !one && (young || !seen);
 }
 

@@ -54,6 +54,15 @@ void ruling_given(struct judge *j, const struct question *q, enum answer answer)
         e->pending &= ~watch_bit(q->watch);
 }
 
+/* An exec that is let through undecided asks once more, as an open, and goes on only if that counts as the exec: its rules
+ * decide then, or on_timeout again. Whoever asks in its clothes gains nothing that on_timeout did not give. */
+static void let_exec_go_on(struct judge *j, const struct question *q)
+{
+    struct last_exec *e = subject_begin_exec(j->subjects, &j->inquiry, &j->thing.id);
+    if (e)
+        e->pending |= watch_bit(q->watch);
+}
+
 /* No decision could be made in time: on_timeout decides. */
 void ruling_give_up(struct judge *j, const struct question *q, struct outcome *o)
 {
@@ -61,6 +70,8 @@ void ruling_give_up(struct judge *j, const struct question *q, struct outcome *o
     o->decision = (struct decision){.action = j->is.policy->watches[q->watch].on_timeout, .rule = RULE_DEFAULT};
     o->reason = REASON_TIMEOUT;
     o->answer = o->decision.action == ACTION_ALLOW ? ANSWER_ALLOW : ANSWER_RELEASE;
+    if (q->kind == QUESTION_EXEC && o->answer == ANSWER_ALLOW)
+        let_exec_go_on(j, q);
     ruling_given(j, q, o->answer);
 }
 

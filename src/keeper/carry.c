@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+
 static void add(_Atomic uint64_t *to, const _Atomic uint64_t *from)
 {
     atomic_fetch_add(to, atomic_load(from));
@@ -73,6 +75,14 @@ static void expect_neighbours(struct board *b)
         atomic_store(&b->watch[i].neighbourhoods, 1);
 }
 
+/* Up to when what the register holds is all that came to lie in a watch. Of a dead keeper's scout that is not known: it
+ * goes on as long as the judge does. */
+static void carry_seen(const struct board *from, struct board *to)
+{
+    int64_t seen_ns = from ? atomic_load(&from->scout_seen_ns) : clock_wall();
+    atomic_store(&to->scout_seen_ns, seen_ns ? seen_ns : 1);
+}
+
 static void carry_opened(const struct board_opened *from, struct board_opened *to)
 {
     memcpy(to->first, from->first, sizeof to->first);
@@ -85,6 +95,7 @@ static void carry_opened(const struct board_opened *from, struct board_opened *t
 void carry_head(const struct board *from, struct board *to)
 {
     expect_neighbours(to);
+    carry_seen(from, to);
     if (!from) { /* that of a dead keeper: its marks are there already */
         atomic_store(&to->state, BOARD_SERVING);
         return;

@@ -124,14 +124,21 @@ static bool may_sit(const struct keeper *k, const struct family *f, enum seat se
     return !before || !before->family.seat[seat].pid;
 }
 
-/* For whatever the clerk looked at when it began to hang. */
-static void blame(struct keeper *k, int64_t now)
+/* For whatever the clerk looked at when it began to hang, or died. */
+static void blame(struct keeper *k, const char *what, int64_t now)
 {
     uint32_t user;
     if (shun_blame(k->change.estate.shun, now, &user))
-        aloud("fileward: the clerk hangs in a look at what uid %u runs: it does so no more for a while, and on_timeout "
-              "decides for that user where rules ask the clerk",
-              user);
+        aloud(
+            "fileward: the clerk %s a look at what uid %u runs: that is left alone for a while, and on_timeout decides "
+            "for that user where rules ask the clerk",
+            what, user);
+}
+
+/* Not by somebody who ends processes, or the kernel when memory is out. */
+static bool died_by_itself(int how)
+{
+    return WIFSIGNALED(how) && WTERMSIG(how) != SIGKILL;
 }
 
 static void look_after_child(struct keeper *k, struct family *f, enum seat seat, int64_t now)
@@ -145,12 +152,14 @@ static void look_after_child(struct keeper *k, struct family *f, enum seat seat,
     if (c->pid && family_reap(f, seat, 0, &how)) {
         describe_end(how, end, sizeof end);
         snprintf(why, sizeof why, "the %s %s", seat_name(seat), end);
+        if (seat == SEAT_CLERK && died_by_itself(how))
+            blame(k, "died in", now);
         on_death(k, f, seat, why, was_ready, now);
     } else if (c->pid && hangs(c, seat, now)) {
         snprintf(why, sizeof why, "the %s did not say anything for %d s", seat_name(seat),
                  (int)((now - c->heard_ns) / NS_PER_S));
         if (seat == SEAT_CLERK)
-            blame(k, now);
+            blame(k, "hangs in", now);
         family_kill(f, seat);
         on_death(k, f, seat, why, was_ready, now);
     }

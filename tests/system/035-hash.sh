@@ -52,6 +52,21 @@ cp "$T/copy" "$T/another"
 expect_ok "$T/another" "$file"
 assert_equal "$(role_pid clerk)" "$clerk" "the clerk"
 
+# Where each directory can be a device of its own, that no table of mounts knows, a user's program is known by its name.
+mkdir "$T/btrfs"
+if command -v mkfs.btrfs >/dev/null && truncate -s 200M "$T/image" && mkfs.btrfs -q "$T/image" >/dev/null 2>&1 &&
+    mount -o loop "$T/image" "$T/btrfs"; then
+    mkdir "$T/btrfs/his"
+    cp "$T/copy" "$T/other" "$T/btrfs/his"
+    chown -R 1234 "$T/btrfs/his"
+    expect_ok as_user 1234 "$T/btrfs/his/copy" "$file"
+    expect_eperm as_user 1234 "$T/btrfs/his/other" "$file"
+    umount "$T/btrfs" || fail "the clerk keeps a file system"
+else
+    echo "no btrfs here"
+fi
+rm -f "$T/image"
+
 # A deny rule holds also where nothing can be told.
 guard "timeout = 2s" <<END
 [watch w]
@@ -144,8 +159,40 @@ allowed() { cp "$T/copy" "$T/again" && limited "$T/again" "$file" >/dev/null 2>&
 until_true 5 allowed || fail "nobody is allowed after it"
 cp "$T/copy" "$T/his"
 expect_busy as_user 1234 "$T/his" "$file"
+# Nor whoever runs the same program as he does, who asks and asks.
+asks() { while :; do "$T/his" "$file"; done; }
+timeout -s KILL 30 setpriv --reuid 1234 --regid 1234 --clear-groups bash -c "$(declare -f asks); asks" >/dev/null 2>&1 &
+asking=$!
+late() { metric 'fileward_timeouts_total{watch="w"}'; }
+before=$(late)
+asks_on() { [ "$(late)" -gt $((before + 2)) ]; }
+until_true 5 asks_on || fail "he does not ask"
+expect_ok as_user 1235 "$T/his" "$file"
+kill "$asking"
+until_true 5 is_gone "$asking" || fail "he does not end"
 kill "$long" # and with it all that it started
 until_true 5 is_gone "$long" || fail "long programs do not end"
+# Or dies in it.
+dies_for_him() {
+    local clerk
+    clerk=$(role_pid clerk)
+    kill -ABRT "$clerk"
+    until_true 20 is_gone "$clerk" || fail "the clerk does not die"
+    until_true 5 role_pid clerk >/dev/null || fail "there is no other clerk"
+    grep -q 'the clerk died in a look at what uid 1235 runs' "$T/stderr"
+}
+for i in 7 8; do
+    cp "$T/copy" "$T/long/$i"
+    truncate -s 1000M "$T/long/$i"
+    as_user 1235 "$T/long/$i" "$file" >/dev/null 2>&1 &
+    until_true 5 a_record_has '.subject.exe == "'"$T/long/$i"'" and .kind == "timeout"' || fail "it does not ask"
+    ! dies_for_him || break
+done
+grep -q 'uid 1235 runs' "$T/stderr" || fail "nobody is blamed for a death"
+cp "$T/copy" "$T/his.too"
+expect_busy as_user 1235 "$T/his.too" "$file"
+until_true 5 allowed || fail "nobody is allowed after that"
+rm -f "$T/long"/*
 
 # A program that lies on what its server no longer answers for, below an overlay that only its own mount tree shows, is
 # unknown: whoever would read it waits for ever, deaf to every signal.

@@ -170,6 +170,25 @@ coverage_follows_the_policy() {
     assert_equal "$(status_json | jq -r '.watches[0].coverage')" filesystem
 }
 
+# As long as the scout of a new policy has not looked: one that leaves late keeps it waiting.
+nor_is_what_comes_in_a_reload() {
+    local scout judge seen
+    echo plain >"$D/out/three"
+    ln "$D/out/three" "$D/out/three2"
+    until_old "$D/out/three"
+    expect_ok cat "$D/out/three2"
+    seen=$(grep -c 'fileward: reloaded' "$T/stderr") scout=$(role_pid scout) judge=$(role_pid judge)
+    kill -STOP "$scout"
+    kill -HUP "$DAEMON"
+    until_true 5 is_gone "$judge" || fail "the judge before does not leave"
+    ln "$D/out/three" "$D/in/three"
+    expect_eperm cat "$D/out/three2"
+    expect_ok cat "$D/out/linked"
+    is_gone "$scout" && fail "the scout before has left too early for this test"
+    until_true 10 eval "[ \$(grep -c 'fileward: reloaded' '$T/stderr') -gt $seen ]" || fail "not reloaded"
+    expect_eperm cat "$D/out/three"
+}
+
 survives_a_takeover() {
     local before
     kill -KILL "$DAEMON"
@@ -245,6 +264,7 @@ for fs in tmpfs btrfs; do
     what_moves_in_is_guarded
     what_is_not_marked_is_asked_about
     coverage_follows_the_policy
+    nor_is_what_comes_in_a_reload
     survives_a_takeover
     stop
     umount "$D" || fail "$fs is still held"

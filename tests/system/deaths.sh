@@ -342,6 +342,8 @@ die_keeper() {
     LAST_JUDGE=$(seen judge)
     declare -gA LAST_OTHERS=([scout]=$(seen scout) [herald]=$(seen herald))
     [ ! "${CLERK:-}" ] || LAST_OTHERS[clerk]=$(seen clerk)
+    # Whom the judge does not know when the clerk dies here waits for it at each open.
+    [ ! "${CLERK:-}" ] || limited "$T/bad" -n 20 "$T/guarded/forbidden" >/dev/null
     begin_load
     # A spare may see that its keeper is gone, and leave, before it is struck itself.
     if [ $# = 1 ]; then

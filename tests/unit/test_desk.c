@@ -9,12 +9,14 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/facts.h"
 #include "judge/desk.h"
 
 struct fixture {
     struct desk *desk;
     int judge, clerk;
+    uint32_t user;
     struct process process;
     struct inquiry inquiry;
 };
@@ -22,9 +24,9 @@ struct fixture {
 static void open_fixture(struct fixture *f)
 {
     int pair[2];
-    *f = (struct fixture){.process = {.tid = 7, .pidfd = -1, .proc = -1}};
+    *f = (struct fixture){.user = 1234, .process = {.tid = 7, .pidfd = -1, .proc = -1}};
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-    f->desk = desk_create(pair[0]);
+    f->desk = desk_create(pair[0], 10000);
     f->judge = pair[0];
     f->clerk = pair[1];
     assert_non_null(f->desk);
@@ -49,7 +51,7 @@ static bool gather(struct fixture *f, uint64_t ino, struct desk_ticket t, unsign
     f->inquiry.tid = f->process.tid;
     f->inquiry.process = &f->process;
     f->inquiry.program = (struct program){.id = {.ino = ino}, .changed_ns = 5};
-    f->inquiry.creds = (struct creds){.ruid = 1234, .euid = 0};
+    f->inquiry.creds = (struct creds){.ruid = f->user, .euid = 0};
     f->inquiry.seen = (struct subject){.known = ATTR_EXE | ATTR_CREDS};
     return desk_gather(f->desk, &f->inquiry, &t, attribute);
 }
@@ -82,10 +84,13 @@ static void test_lasting(void **state)
     assert_int_equal(q.wants, ATTR_TRUST);
     assert_int_equal(q.program.ino, 1);
     assert_int_equal(q.user, 1234);
-    /* The same program again is not asked twice. */
+    /* Nobody asks the same twice; of two who run it each asks, and the first answer is for both. */
+    struct desk_question other;
+    assert_false(gather(&f, 1, a, ATTR_TRUST));
+    assert_false(asked(&f, &other));
     assert_false(gather(&f, 1, b, ATTR_TRUST));
-    struct desk_question none;
-    assert_false(asked(&f, &none));
+    assert_true(asked(&f, &other));
+    assert_int_equal(other.ticket.fd, 11);
     say(&f, (struct desk_answer){.to = q, .packaged = true, .lasting = true});
     assert_true(desk_is_settled(f.desk, &a) && desk_is_settled(f.desk, &b));
     assert_true(gather(&f, 1, b, ATTR_TRUST));
@@ -109,6 +114,57 @@ static void test_lasting(void **state)
     close_fixture(&f);
 }
 
+/* Whoever asks about a program asks in his own name, whatever becomes of the questions of others about it. */
+static void test_own_name(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct desk_question q;
+    struct desk_ticket a = ticket(10, 1), b = ticket(11, 1);
+    open_fixture(&f);
+    assert_false(gather(&f, 1, a, ATTR_SHA256));
+    assert_true(asked(&f, &q)); /* and is left alone for good */
+    f.user = 5678;
+    assert_false(gather(&f, 1, b, ATTR_SHA256));
+    assert_true(asked(&f, &q));
+    assert_int_equal(q.user, 5678);
+    assert_int_equal(q.ticket.fd, 11);
+    say(&f, (struct desk_answer){.to = q, .sha256 = {{1}}, .lasting = true});
+    assert_true(desk_is_settled(f.desk, &a) && desk_is_settled(f.desk, &b));
+    close_fixture(&f);
+}
+
+/* What is not answered in time is asked again, so that there can be an answer in time. What was answered of a program that
+ * has been changed since is asked at once. */
+static void test_lost(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct desk_question q;
+    struct desk_ticket a = ticket(10, 1);
+    open_fixture(&f);
+    desk_free(f.desk);
+    f.desk = desk_create(f.judge, 400);
+    int64_t began = clock_now();
+    assert_false(gather(&f, 1, a, ATTR_SHA256));
+    assert_true(asked(&f, &q));
+    while (!desk_is_settled(f.desk, &a))
+        usleep(1000);
+    assert_in_range(clock_now() - began, 50 * NS_PER_MS, INT64_MAX);
+    assert_false(gather(&f, 1, a, ATTR_SHA256));
+    assert_true(asked(&f, &q));
+    close_fixture(&f);
+    open_fixture(&f);
+    assert_false(gather(&f, 1, a, ATTR_SHA256));
+    assert_true(asked(&f, &q));
+    q.changed_ns--; /* as it was then */
+    say(&f, (struct desk_answer){.to = q, .lasting = true});
+    assert_true(desk_is_settled(f.desk, &a));
+    assert_false(gather(&f, 1, a, ATTR_SHA256));
+    assert_true(asked(&f, &q));
+    close_fixture(&f);
+}
+
 /* What is said of one opener alone, and of one that could not be told, is nobody else's. */
 static void test_passing(void **state)
 {
@@ -118,14 +174,11 @@ static void test_passing(void **state)
     struct desk_ticket a = ticket(10, 1), b = ticket(11, 1);
     open_fixture(&f);
     assert_false(gather(&f, 1, a, ATTR_TRUST));
-    assert_false(gather(&f, 1, b, ATTR_TRUST));
     assert_true(asked(&f, &q));
     say(&f, (struct desk_answer){.to = q});
     assert_true(gather(&f, 1, a, ATTR_TRUST));
     assert_false(f.inquiry.seen.packaged);
     assert_int_equal(f.inquiry.seen.failed, 0);
-    /* The other asks for itself now. */
-    assert_true(desk_is_settled(f.desk, &b));
     assert_false(gather(&f, 1, b, ATTR_TRUST));
     assert_true(asked(&f, &q));
     assert_int_equal(q.ticket.fd, 11);
@@ -212,7 +265,7 @@ static void test_nobody(void **state)
     struct fixture f;
     open_fixture(&f);
     desk_free(f.desk);
-    f.desk = desk_create(-1);
+    f.desk = desk_create(-1, 200);
     assert_true(gather(&f, 1, ticket(1, 1), ATTRS_OF_CLERK));
     assert_int_equal(f.inquiry.seen.failed, ATTRS_OF_CLERK);
     close_fixture(&f);
@@ -259,8 +312,9 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lasting), cmocka_unit_test(test_passing), cmocka_unit_test(test_code),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_nobody),  cmocka_unit_test(test_table),
+        cmocka_unit_test(test_lasting), cmocka_unit_test(test_own_name), cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_passing), cmocka_unit_test(test_code),     cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_nobody),  cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,11 @@ static void put(struct queue *q, int fd, int64_t read_ns, uint32_t user, uint32_
 static int take(struct queue *q)
 {
     struct desk_question out;
-    return queue_take(q, &out) ? out.ticket.fd : -1;
+    int turns;
+    if (!queue_take(q, &out, &turns))
+        return -1;
+    queue_done(q, &out);
+    return out.ticket.fd;
 }
 
 /* One of each user in turn, each user's own in their order. */
@@ -82,6 +86,7 @@ static void test_places(void **state)
 {
     struct queue *q = *state;
     struct desk_question out;
+    int turns;
     put(q, 5, 1, 1, 1);
     put(q, 5, 1, 1, 1);
     assert_int_equal(q->n, 1);
@@ -89,17 +94,69 @@ static void test_places(void **state)
     put(q, 5, 2, 7, 4);
     put(q, 5, 1, 1, 1); /* what is taken up again late */
     assert_int_equal(q->n, 1);
-    assert_true(queue_take(q, &out));
+    assert_true(queue_take(q, &out, &turns));
     assert_int_equal(out.user, 7);
     assert_int_equal(out.wants, 4);
-    assert_false(queue_take(q, &out));
+    assert_false(queue_take(q, &out, &turns));
     for (int fd = -3; fd < FILES_MAX + 3; fd++)
         put(q, fd, 1, (uint32_t)fd, 1);
     assert_int_equal(q->n, FILES_MAX);
     for (int i = 0; i < FILES_MAX; i++)
-        assert_true(queue_take(q, &out));
+        assert_true(queue_take(q, &out, &turns));
     assert_int_equal(take(q), -1);
     assert_int_equal(q->end, 0);
+}
+
+static struct desk_question expect_turns(struct queue *q, int fd, int wanted)
+{
+    struct desk_question out;
+    int turns;
+    assert_true(queue_take(q, &out, &turns));
+    assert_int_equal(out.ticket.fd, fd);
+    assert_int_equal(turns, wanted);
+    return out;
+}
+
+/* How often a question had its turn is known when it is put back; another in its place begins anew. */
+static void test_put_back(void **state)
+{
+    struct queue *q = *state;
+    struct desk_question out;
+    put(q, 5, 1, 1, 1);
+    put(q, 6, 1, 2, 1);
+    for (int i = 0; i < 5; i++) {
+        out = expect_turns(q, 5, i);
+        queue_put_back(q, &out);
+        out = expect_turns(q, 6, i);
+        queue_put_back(q, &out);
+    }
+    put(q, 5, 2, 1, 1);
+    expect_turns(q, 5, 0);
+    expect_turns(q, 6, 5);
+    put(q, 5, 2, 1, 4);
+    expect_turns(q, 5, 0);
+}
+
+/* What the judge asks again while it is in hand keeps nobody waiting, and is not looked at once more. */
+static void test_in_hand(void **state)
+{
+    struct queue *q = *state;
+    struct desk_question out;
+    put(q, 5, 1, 1, 1);
+    out = expect_turns(q, 5, 0);
+    put(q, 5, 1, 1, 1);
+    assert_int_equal(q->n, 0);
+    queue_done(q, &out);
+    assert_int_equal(take(q), -1);
+    /* What was answered may be lost: then it is asked again; and the next opener asks at once. */
+    put(q, 5, 1, 1, 1);
+    out = expect_turns(q, 5, 1);
+    put(q, 5, 2, 1, 1);
+    assert_int_equal(q->n, 1);
+    queue_put_back(q, &out);
+    assert_int_equal(q->n, 1);
+    out = expect_turns(q, 5, 0);
+    assert_int_equal(out.ticket.read_ns, 2);
 }
 
 int main(void)
@@ -108,6 +165,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_turns, build, demolish),
         cmocka_unit_test_setup_teardown(test_nobody_starves, build, demolish),
         cmocka_unit_test_setup_teardown(test_places, build, demolish),
+        cmocka_unit_test_setup_teardown(test_put_back, build, demolish),
+        cmocka_unit_test_setup_teardown(test_in_hand, build, demolish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

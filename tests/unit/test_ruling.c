@@ -85,7 +85,7 @@ static struct court *open_court(const char *on_timeout)
     c->j.is = (struct judge_setup){.policy = p, .gates = c->gates, .n_gates = 2, .board = board};
     c->j.subjects = subjects_create(p, board, names, &c->once);
     c->j.verdicts = verdicts_create(p);
-    c->j.desk = desk_create(-1);
+    c->j.desk = desk_create(-1, 200);
     c->opener = make_opener();
     let_it_come_to(c->opener, CALL_EXEC);
     return c;
@@ -129,11 +129,12 @@ static void expect(struct court *c, int watch, enum question_kind kind, enum ans
     assert_true((o.op == OP_EXEC) == (answer == ANSWER_ALLOW));
 }
 
-/* Its second question is not decided in time. */
-static void give_up(struct court *c, int watch)
+/* It is not decided in time. */
+static void give_up(struct court *c, int watch, enum question_kind kind)
 {
-    struct question q = question(c, watch, QUESTION_OPEN);
+    struct question q = question(c, watch, kind);
     struct outcome o = {0};
+    c->j.thing.id = program;
     subject_find(c->j.subjects, q.tid, 0, &c->j.inquiry);
     ruling_give_up(&c->j, &q, &o);
 }
@@ -169,7 +170,7 @@ static void test_given_up(void **state)
     struct court *c = open_court("deny");
     expect(c, 0, QUESTION_EXEC, ANSWER_ALLOW);
     expect(c, 1, QUESTION_EXEC, ANSWER_ALLOW);
-    give_up(c, 0);
+    give_up(c, 0, QUESTION_OPEN);
     expect(c, 0, QUESTION_OPEN, ANSWER_DENY);
     expect(c, 1, QUESTION_OPEN, ANSWER_DENY);
     expect(c, 0, QUESTION_READ, ANSWER_DENY);
@@ -178,10 +179,30 @@ static void test_given_up(void **state)
     c = open_court("allow");
     expect(c, 0, QUESTION_EXEC, ANSWER_ALLOW);
     expect(c, 1, QUESTION_EXEC, ANSWER_ALLOW);
-    give_up(c, 0);
+    give_up(c, 0, QUESTION_OPEN);
     expect(c, 1, QUESTION_OPEN, ANSWER_ALLOW);
     expect(c, 0, QUESTION_READ, ANSWER_ALLOW);
     expect(c, 0, QUESTION_OPEN, ANSWER_DENY);
+    close_court(c);
+}
+
+/* Nor its first: where it is let through what follows is the exec, once, and not what it reads. */
+static void test_begun_late(void **state)
+{
+    (void)state;
+    struct court *c = open_court("deny");
+    give_up(c, 0, QUESTION_EXEC);
+    expect(c, 0, QUESTION_OPEN, ANSWER_DENY);
+    close_court(c);
+    c = open_court("allow");
+    give_up(c, 0, QUESTION_EXEC);
+    expect(c, 0, QUESTION_OPEN, ANSWER_ALLOW);
+    expect(c, 0, QUESTION_OPEN, ANSWER_DENY);
+    close_court(c);
+    c = open_court("allow");
+    give_up(c, 0, QUESTION_EXEC);
+    expect(c, 0, QUESTION_READ, ANSWER_DENY);
+    expect(c, 0, QUESTION_OPEN, ANSWER_DENY); /* with a refusal the exec is over */
     close_court(c);
 }
 
@@ -220,7 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exec),    cmocka_unit_test(test_once), cmocka_unit_test(test_given_up),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_over),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_over), cmocka_unit_test(test_begun_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,11 +18,16 @@ static void test_blame(void **state)
     assert_non_null(shun);
     assert_false(shun_blame(shun, 1 * s, &user));
     shun_begin_look(shun, 7, 1 * s);
-    shun_end_look(shun);
+    shun_end_look(shun, 1 * s);
+    assert_false(shun_blame(shun, 2 * s, &user));
+    shun_begin_look(shun, 7, 1 * s);
+    shun_forget_look(shun); /* a new clerk */
     assert_false(shun_blame(shun, 2 * s, &user));
     shun_begin_look(shun, 0, 2 * s); /* root's */
     assert_false(shun_blame(shun, 3 * s, &user));
+    shun_begin_look(shun, 8, 2 * s); /* one that leaves */
     shun_begin_look(shun, 7, 3 * s);
+    shun_end_look(shun, 2 * s);
     assert_true(shun_blame(shun, 10 * s, &user));
     assert_int_equal(user, 7);
     assert_false(shun_blame(shun, 10 * s, &user)); /* once for each look */
