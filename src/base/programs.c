@@ -9,7 +9,8 @@
 #include "base/lookup.h"
 #include "policy/glob.h"
 
-enum { ENTRIES = 256, WAYS = 4, PAUSE = 20 };
+enum { ENTRIES = 256, WAYS = 4, SHARE = 20 };
+static const int64_t burst_ns = 20 * NS_PER_MS;
 #ifdef FILEWARD_NO_CACHE
 static const int64_t fresh_ns = 0;
 #else
@@ -42,7 +43,8 @@ struct programs {
     uint64_t *pattern;     /* each one's number in `once` */
     int64_t targets_at;    /* clock_now() of the last look at all of them, */
     int64_t targets_since; /* when it began by the wall clock, as ctimes are */
-    int64_t targets_took;
+    int64_t spent_ns;      /* by looking at them, beyond its share of the time, at spent_at */
+    int64_t spent_at;
     struct known known[ENTRIES];
 };
 
@@ -117,13 +119,23 @@ static bool may_have_moved(const struct programs *t, int64_t changed_ns)
     return changed_ns + coarse_ns >= t->targets_since;
 }
 
-/* Returns whether they are up to date. Programs that change all the time make us look at most a twentieth of the time. */
+static void let_time_pass(struct programs *t, int64_t now)
+{
+    t->spent_ns -= (now - t->spent_at) / SHARE;
+    if (t->spent_ns < 0)
+        t->spent_ns = 0;
+    t->spent_at = now;
+}
+
+/* Returns whether they are up to date. Programs that change all the time make us look at most a twentieth of the time;
+ * but one look that took long, because others had the processor, keeps no other waiting. */
 static bool refresh_targets(struct programs *t, int64_t now, int64_t changed_ns)
 {
+    let_time_pass(t, now);
     if (t->targets_at && now - t->targets_at < fresh_ns) {
         if (!may_have_moved(t, changed_ns))
             return true;
-        if (now - t->targets_at < PAUSE * t->targets_took)
+        if (t->spent_ns >= burst_ns)
             return false;
     }
     t->targets_since = clock_wall();
@@ -131,7 +143,7 @@ static bool refresh_targets(struct programs *t, int64_t now, int64_t changed_ns)
         if (t->literal[i])
             look_up(t, i);
     t->targets_at = clock_now();
-    t->targets_took = t->targets_at - now;
+    t->spent_ns += t->targets_at - now;
     return true;
 }
 
@@ -226,7 +238,7 @@ bool programs_of(struct programs *t, const struct program *program, program_path
         if (program->links == 0)
             look_back(t, &program->id, &k->set);
         else if (!refresh_targets(t, now, program->changed_ns))
-            k->until = now + PAUSE * t->targets_took;
+            k->until = now + (t->spent_ns - burst_ns) * SHARE;
         if (program->links > 0)
             k->proven = compare(t, &program->id, name, &k->set) || !t->globs;
         k->refused = lookup_refused_device(t->names, program->id.major, program->id.minor);

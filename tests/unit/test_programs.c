@@ -18,12 +18,13 @@
 #include "base/lookup.h"
 #include "base/programs.h"
 
-/* Time passes when a test says so. */
-static int64_t later_ns;
+/* Time passes when a test says so, or with each look at the clock. */
+static int64_t later_ns, tick_ns;
 
 int clock_gettime(clockid_t id, struct timespec *t)
 {
     long rc = syscall(SYS_clock_gettime, id, t);
+    later_ns += tick_ns;
     int64_t ns = (int64_t)t->tv_sec * NS_PER_S + t->tv_nsec + later_ns;
     *t = (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
     return (int)rc;
@@ -367,6 +368,38 @@ static void test_replaced(void **state)
     close_house(h);
 }
 
+/* Who changes programs all the time does not make us look at names all the time; the slow look of a busy machine is not the
+ * last one for long. */
+static void test_share(void **state)
+{
+    (void)state;
+#ifdef FILEWARD_NO_CACHE
+    skip(); /* it looks each time */
+#endif
+    struct house *h = new_house();
+    int found = 0;
+    tick_ns = 4 * NS_PER_MS; /* so long each look takes at least */
+    for (int i = 0; i < 50; i++) {
+        char name[16];
+        struct program_set set;
+        snprintf(name, sizeof name, "n%d", i);
+        make(h, name);
+        rename_in(h, name, "other");
+        struct program p = program_at(h, "other");
+        p.changed_ns = clock_wall();
+        assert_true(programs_of(h->programs, &p, told, "/by/another/name", &set));
+        assert_true(i > 2 || program_set_has(&set, LINK));
+        found += program_set_has(&set, LINK);
+    }
+    assert_in_range(found, 3, 25);
+    struct program p = program_at(h, "other");
+    tick_ns = 0;
+    later_ns += 900 * NS_PER_MS; /* less than after which it looks in any case */
+    p.changed_ns = clock_wall();
+    expect(h, &p, "!/by/another/name", BIT(LINK), false);
+    close_house(h);
+}
+
 static void test_appears(void **state)
 {
     (void)state;
@@ -440,10 +473,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_inode),       cmocka_unit_test(test_impostor),   cmocka_unit_test(test_deleted),
-        cmocka_unit_test(test_replaced),       cmocka_unit_test(test_appears),    cmocka_unit_test(test_many),
-        cmocka_unit_test(test_empty),          cmocka_unit_test(test_other_name), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_deleted_before), cmocka_unit_test(test_once),       cmocka_unit_test(test_at_once),
+        cmocka_unit_test(test_by_inode), cmocka_unit_test(test_impostor),       cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_replaced), cmocka_unit_test(test_share),          cmocka_unit_test(test_appears),
+        cmocka_unit_test(test_many),     cmocka_unit_test(test_empty),          cmocka_unit_test(test_other_name),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_deleted_before), cmocka_unit_test(test_once),
+        cmocka_unit_test(test_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
