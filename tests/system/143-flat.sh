@@ -40,12 +40,17 @@ used() {
     echo "$ns"
 }
 
-# use: for each role its own memory and all of its resident memory in KiB, and its descriptors.
+# Descriptors by which the judge knows processes: how many it has changes with who came last.
+OF_PROCESSES=('(' -lname '/proc/[0-9]*' -o -lname '*pidfd*' ')')
+
+# use: for each role its own memory and all of its resident memory in KiB, and its descriptors, the judge's without those.
 use() {
-    local role
+    local role but
     for role in "${ROLES[@]}"; do
+        but=()
+        [ "$role" != judge ] || but=('!' "${OF_PROCESSES[@]}")
         echo "$role $(awk '$1 == "RssAnon:" { own = $2 } $1 == "VmRSS:" { all = $2 } END { print own, all }' \
-            "/proc/${PID[$role]}/status") $(find "/proc/${PID[$role]}/fd" -mindepth 1 | wc -l)"
+            "/proc/${PID[$role]}/status") $(find "/proc/${PID[$role]}/fd" -mindepth 1 "${but[@]}" | wc -l)"
     done
 }
 
@@ -91,6 +96,9 @@ paste -d' ' "$T/before" "$T/after" |
 grown=$(paste -d' ' "$T/before" "$T/after" |
     awk '{ kib = $1 == "herald" ? 1280 : 256 } $6 > $2 + kib || $7 > $3 + kib || $8 > $4 + 2 { print $1 }')
 assert_equal "$grown" "" "roles that grew by more than 256 KiB or two descriptors"
+known=$(find "/proc/${PID[judge]}/fd" "${OF_PROCESSES[@]}" | wc -l)
+# SUBJECTS_MAX and SIGHTS_MAX in subject.h.
+((known > 0 && known <= 2 * (1024 + 256))) || fail "the judge has $known descriptors of processes"
 # Of rounds as long as these some are disturbed: the cheapest of the first and of the last half.
 cheapest() {
     "$1" -n $((ROUNDS / 2)) "$T/cost" | sort -n | head -n 1
