@@ -68,13 +68,14 @@ static bool look_for(struct change_feed *c, struct marks *m, uint32_t entry, con
 /* At the expense of whoever can write the directory. */
 static void look_in_turn(struct change_feed *c, struct marks *m, uint32_t entry, const struct named *s)
 {
-    struct reg_note note = reg_note(c->land->is->reg, entry);
+    const bool loose = reg_note(c->land->is->reg, entry).loose;
+    const uint32_t user = reg_note(c->land->is->reg, entry).charged;
     int64_t began = clock_now();
-    bool all = !note.loose || budget_allows(&c->land->budgets, note.charged, began);
+    bool all = !loose || budget_allows(&c->land->budgets, user, began);
     c->lost |= !look_for(c, m, entry, s, all);
     int64_t now = clock_now();
-    if (note.loose)
-        budget_charge(&c->land->budgets, note.charged, now, now - began);
+    if (loose)
+        budget_charge(&c->land->budgets, user, now, now - began);
 }
 
 /* A name has appeared in a directory. One that is guarded is found wherever it is by now. */
